@@ -1,0 +1,244 @@
+"""An image to a `.jahp` file and back, and what every latent in it cost.
+
+>>> from jahp_gui.codec import Model, encode, decode          # doctest: +SKIP
+>>> model = Model.load()                                      # the shipped one
+>>> encoded = encode(model, rgb, prior="joint", lmbda=0.0128) # rgb: uint8 (H, W, 3)
+>>> decode(encoded.data).rgb                                  # the same on every machine, up to the last bit of a pixel
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from jahp_gui.codec import container, metrics
+from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
+from jahp_gui.codec.errors import DigestError, UsageError
+from jahp_gui.codec.latent_coding import (
+    LatentMaps,
+    Progress,
+    decode_latents,
+    encode_latents,
+    latents_digest,
+    measure_latents,
+)
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import model_of_file
+from jahp_gui.codec.priors import prior_class, prior_of_code
+from jahp_gui.codec.stopwatch import Stopwatch
+from jahp_gui.codec.transforms import STRIDE
+
+DEFAULT_PRIOR = "joint"
+DEFAULT_LMBDA = 0.0128
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file as it will be written.
+
+    data: its bytes. container: the same, parsed. y_hat: int16 (h, w, M), what a decoder will get. seconds: per stage.
+    """
+
+    data: bytes
+    container: Container
+    y_hat: np.ndarray
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture from a file.
+
+    rgb: uint8 (H, W, 3). y_hat: int16 (h, w, M). intact: whether the latents are those the encoder wrote; false is
+    possible only where `decode` was told not to check. seconds: per stage.
+    """
+
+    rgb: np.ndarray
+    y_hat: np.ndarray
+    container: Container
+    model: Model
+    prior: str
+    intact: bool
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Every latent of an image under one prior: ŷ int16 (h, w, M) and its `LatentMaps`."""
+
+    y_hat: np.ndarray
+    maps: LatentMaps
+    model: Model
+    prior: str
+    gain_index: int
+
+
+def encode(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float = DEFAULT_LMBDA) -> Encoded:
+    """Compress uint8 (H, W, 3). λ is rounded to the model's nearest gain index.
+
+    Raises `UsageError` for a prior that the model does not have or a λ that is not positive.
+    """
+    if not lmbda > 0:
+        raise UsageError(f"λ must be positive, not {lmbda}.")
+    watch = Stopwatch()
+    with watch("transforms"):
+        y = model.analysis(rgb)
+    return encode_y(model, y, rgb.shape[0], rgb.shape[1], prior, model.gain_index(lmbda), watch)
+
+
+def encode_y(
+    model: Model, y: np.ndarray, height: int, width: int, prior: str, gain_index: int, watch: Stopwatch | None = None
+) -> Encoded:
+    """Compress cached latents y float32 (h, w, M) of an image of (height, width): λ never needs the analysis again."""
+    watch = watch or Stopwatch()
+    y_hat = model.quantise(y, gain_index)
+    return encode_y_hat(model, y_hat, height, width, prior, gain_index, watch)
+
+
+def encode_y_hat(
+    model: Model,
+    y_hat: np.ndarray,
+    height: int,
+    width: int,
+    prior: str,
+    gain_index: int,
+    watch: Stopwatch | None = None,
+) -> Encoded:
+    """Write a file of latents ŷ int16 (h, w, M), whoever chose them."""
+    watch = watch or Stopwatch()
+    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch)
+    header = Header(
+        prior_code=prior_class(prior).code,
+        gain_index=gain_index,
+        model_id=model.card.model_id,
+        model_digest=model.card.digest(prior),
+        width=width,
+        height=height,
+        y_digest=latents_digest(y_hat),
+    )
+    data = container.pack(header, z, y)
+    return Encoded(data, container.parse(data, max_pixels=width * height), y_hat, watch.seconds)
+
+
+def decode(
+    source: bytes | Container,
+    *,
+    model: Model | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    name: str = "data",
+    check: bool = True,
+    progress: Progress | None = None,
+) -> Decoded:
+    """The picture of a file's bytes (or of a parsed one).
+
+    model: a loaded model to use where it is the file's; else the installed one is loaded. `check=False` decodes
+    latents whose digest is wrong all the same and says so in `Decoded.intact`: for looking at damage, never for use.
+    Raises `ContainerError` for a damaged file, `DigestError` where the latents are not those the encoder wrote,
+    `ModelError` where the model is missing or another, `ImageTooLargeError` above `max_pixels`.
+    """
+    watch = Stopwatch()
+    parsed = container.parse(source, max_pixels=max_pixels, name=name) if isinstance(source, bytes) else source
+    header = parsed.header
+    prior = prior_of_code(header.prior_code).name
+    model = _model_for(header, prior, name, model)
+    if header.gain_index not in model.gain_indices:
+        raise DigestError(f"{name} is damaged: its gain index {header.gain_index} is outside the model's λ range.")
+    shape = (-(-header.height // STRIDE), -(-header.width // STRIDE), model.config.latent_channels)
+    try:
+        y_hat = decode_latents(model.prior(prior), parsed.z, parsed.y, shape, header.gain_index, progress, watch)
+    except DigestError as error:
+        raise DigestError(f"{name}: {error}") from error
+    intact = latents_digest(y_hat) == header.y_digest
+    if check and not intact:
+        raise DigestError(f"{name} is damaged: what it decodes to is not what the encoder wrote.")
+    with watch("transforms"):
+        rgb = model.synthesis(y_hat, header.gain_index, header.height, header.width)
+    return Decoded(rgb, y_hat, parsed, model, prior, intact, watch.seconds)
+
+
+def _model_for(header: Header, prior: str, name: str, model: Model | None) -> Model:
+    if model is not None and model.card.model_id == header.model_id and prior in model.card.priors:
+        if model.card.digest(prior) == header.model_digest:
+            return model
+    card = model_of_file(header.model_id, header.model_digest, prior, name)
+    return _cached_model(str(card.folder), card.digest(prior))
+
+
+@lru_cache(maxsize=4)
+def _cached_model(folder: str, digest: bytes) -> Model:
+    """Models that files asked for; the digest in the key notices one that was replaced."""
+    return Model.load(folder)
+
+
+def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float = DEFAULT_LMBDA) -> Analysis:
+    """What every latent of an image would cost, and what the prior predicts for it."""
+    gain_index = model.gain_index(lmbda)
+    y_hat = model.quantise(model.analysis(rgb), gain_index)
+    return Analysis(y_hat, measure_latents(model.prior(prior), y_hat, gain_index), model, prior, gain_index)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a search for λ aims at: "bytes" (whole file) or "psnr" (dB over 8-bit RGB)."""
+
+    kind: str
+    value: float
+
+
+TOLERANCE = 0.02
+
+
+def encode_to_target(
+    model: Model,
+    rgb: np.ndarray,
+    target: Target,
+    *,
+    prior: str = DEFAULT_PRIOR,
+    progress: Callable[[Encoded, float], None] | None = None,
+) -> Encoded:
+    """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
+
+    A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%.
+    Raises `UsageError` that names the nearest reachable value when the best is more than 2% away.
+    """
+    y = model.analysis(rgb)
+    height, width, _ = rgb.shape
+    tried: dict[int, tuple[Encoded, float]] = {}
+
+    def reached(gain_index: int) -> float:
+        if gain_index not in tried:
+            encoded = encode_y(model, y, height, width, prior, gain_index)
+            value = float(len(encoded.data))
+            if target.kind == "psnr":
+                value = metrics.psnr(rgb, model.synthesis(encoded.y_hat, gain_index, height, width))
+            tried[gain_index] = (encoded, value)
+            if progress is not None:
+                progress(encoded, value)
+        return tried[gain_index][1]
+
+    low, high = 0, len(model.gain_indices) - 1
+    while low < high:  # the first index that reaches the target; both measures rise with it, small dips aside
+        middle = (low + high) // 2
+        if reached(middle) < target.value:
+            low = middle + 1
+        else:
+            high = middle
+    for gain_index in (low - 1, low, low + 1):
+        if gain_index in model.gain_indices:
+            reached(gain_index)
+
+    def preference(entry: tuple[Encoded, float]) -> tuple[bool, float]:
+        error = entry[1] / target.value - 1
+        unsafe = error > 0 if target.kind == "bytes" else error < 0
+        return (unsafe or abs(error) > TOLERANCE), abs(error)
+
+    best, value = min(tried.values(), key=preference)
+    if abs(value / target.value - 1) > TOLERANCE:
+        side = "more" if value > target.value else "less"
+        unit, scale = ("dB", 1.0) if target.kind == "psnr" else ("kB", 1000.0)
+        raise UsageError(
+            f"The target of {target.value / scale:.4g} {unit} cannot be reached with this image, model and prior: the "
+            f"nearest is {side}, {value / scale:.4g} {unit}, at λ = {model.lmbda(best.container.header.gain_index):.4g}."
+        )
+    return best

@@ -1,0 +1,40 @@
+"""What a model is made of: the numbers that its weights, its card and its training share."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from jahp_gui.codec.errors import ModelError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the networks and the λ range of one model family.
+
+    `lmbda_anchors` are the λ of the loss λ·255²·MSE + bpp (x in [0, 1], objective "mse") or λ·(1 − MS-SSIM) + bpp
+    (objective "ms-ssim") at which a gain vector is learned; between two anchors gains are interpolated on a log scale.
+    """
+
+    transform: str = "efficient"  # "efficient" (KLT shortcut + residual path) or "paper" (5×5 stride 2, GDN)
+    objective: str = "mse"  # "mse" or "ms-ssim": what the distortion of the loss was
+    latent_channels: int = 320  # M; below 320 the highest rates are capped (40 dB needs it)
+    transform_widths: tuple[int, ...] = (64, 128, 256)  # N at 1/4, 1/8, 1/16 ("paper": one number, N=192)
+    transform_blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of the analysis transform at 1/4, 1/8, 1/16
+    synthesis_blocks: tuple[int, ...] = (2, 1, 1)  # the same for the synthesis transform: pixels gain most at 1/4
+    hyper_channels: int = 96  # channels of the hyper-latents z
+    hyper_width: int = 192  # hidden width of hyper-analysis and hyper-synthesis
+    hyper_features: int = 256  # what the hyper-synthesis hands to the entropy parameters
+    context_reduction: int = 96  # 1×1 reduction of ŷ before the masked convolution
+    context_features: int = 320  # what the context model hands to the entropy parameters
+    parameter_widths: tuple[int, int] = (512, 384)  # hidden 1×1 layers of the entropy parameters
+    lmbda_anchors: tuple[float, ...] = (0.0016, 0.0032, 0.0064, 0.0128, 0.025, 0.05, 0.1, 0.2)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
+        """Build from parsed TOML or JSON; lists become tuples. Raises `ModelError` for an unknown key."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ModelError(f"The model configuration has unknown keys ({', '.join(sorted(unknown))}); remove them.")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,152 @@
+"""ŷ to sections and back under a frozen prior, and what every latent cost.
+
+Encoder and decoder walk the same schedule and ask the same `CodingState` for table rows; the encoder merely knows all
+latents beforehand and asks for many steps at a time.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from jahp_gui.codec.entropy_coder import SymbolDecoder, SymbolEncoder
+from jahp_gui.codec.errors import DigestError
+from jahp_gui.codec.priors.base import CodingState, FrozenPrior
+from jahp_gui.codec.priors.hyper import HYPER_STRIDE, Z_LIMIT
+from jahp_gui.codec.stopwatch import Stopwatch
+
+BATCH = 512  # positions whose table rows the encoder asks for at a time
+Progress = Callable[[float], None]
+
+
+def latents_digest(y_hat: np.ndarray) -> bytes:
+    """The four bytes a file carries: BLAKE2b over ŷ (h, w, M) as int32 little-endian, raster, channel last."""
+    digest = hashlib.blake2b(digest_size=4)
+    for row in y_hat:  # a row at a time: no second copy of the whole
+        digest.update(row.astype("<i4").tobytes())
+    return digest.digest()
+
+
+def encode_latents(
+    prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, watch: Stopwatch | None = None
+) -> tuple[bytes, bytes]:
+    """The sections (ẑ, ŷ) of latents (h, w, M) int16 within ±32767; ẑ is empty without side information.
+
+    `watch` is given the stages "entropy networks" and "range coder".
+    """
+    watch = watch or Stopwatch()
+    with watch("entropy networks"):
+        z_hat = prior.side_information(y_hat, gain_index)
+        z_section = b"" if z_hat is None else encode_side(prior, z_hat)
+        encoder = SymbolEncoder()
+        height, width, channels = y_hat.shape
+        flat = y_hat.reshape(-1, channels)
+        state = prior.start(z_hat, height, width, gain_index)
+        for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+            with watch("range coder"):
+                encoder.encode(flat[step].ravel(), state.tables, rows.ravel(), offsets.ravel())
+        return z_section, encoder.finish()
+
+
+def known_rows(
+    state: CodingState, schedule: list[np.ndarray], flat: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(positions, rows, offsets) of every step when all latents (h·w, M) are known: steps are computed in batches."""
+    state.reveal(np.arange(len(flat)), flat)
+    pending: list[np.ndarray] = []
+    for number, step in enumerate(schedule):
+        pending.append(step)
+        if sum(map(len, pending)) >= BATCH or number == len(schedule) - 1:
+            rows, offsets = state.rows(np.concatenate(pending))
+            ends = np.cumsum([len(positions) for positions in pending])[:-1]
+            yield from zip(pending, np.split(rows, ends), np.split(offsets, ends), strict=True)
+            pending = []
+
+
+def encode_side(prior: FrozenPrior, z_hat: np.ndarray) -> bytes:
+    encoder = SymbolEncoder()
+    rows = np.broadcast_to(np.arange(z_hat.shape[2]), z_hat.shape).ravel()
+    encoder.encode(z_hat.ravel(), prior.side_tables(), rows, np.zeros_like(rows))
+    return encoder.finish()
+
+
+def decode_side(prior: FrozenPrior, section: bytes, height: int, width: int) -> np.ndarray | None:
+    """ẑ for latents of (height, width). Raises `DigestError` for a symbol the encoder cannot have written."""
+    if not prior.has_side_information:
+        return None
+    tables = prior.side_tables()
+    shape = (-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), len(tables.wide))
+    rows = np.broadcast_to(np.arange(shape[2]), shape).ravel()
+    z_hat = SymbolDecoder(section).decode(tables, rows, np.zeros_like(rows))
+    if ((z_hat < -Z_LIMIT) | (z_hat >= Z_LIMIT)).any():
+        raise DigestError("The side information is damaged: it holds a value that no encoder writes.")
+    return z_hat.reshape(shape)
+
+
+def decode_latents(
+    prior: FrozenPrior,
+    z_section: bytes,
+    y_section: bytes,
+    shape: tuple[int, int, int],
+    gain_index: int,
+    progress: Progress | None = None,
+    watch: Stopwatch | None = None,
+) -> np.ndarray:
+    """Latents (h, w, M) int16 from their sections; the caller checks the digest.
+
+    `progress` is called with the fraction done after every step; whatever it raises ends the decoding.
+    """
+    watch = watch or Stopwatch()
+    height, width, channels = shape
+    flat = np.zeros((height * width, channels), np.int16)
+    done = 0
+    with watch("entropy networks"):
+        z_hat = decode_side(prior, z_section, height, width)
+        state = prior.start(z_hat, height, width, gain_index)
+        decoder = SymbolDecoder(y_section)
+        for step in prior.schedule(height, width):
+            rows, offsets = state.rows(step)
+            with watch("range coder"):
+                latents = decoder.decode(state.tables, rows.ravel(), offsets.ravel())
+            flat[step] = latents.reshape(len(step), channels)
+            state.reveal(step, flat[step])
+            done += len(step)
+            if progress is not None:
+                progress(done / len(flat))
+    return flat.reshape(shape)
+
+
+@dataclass(frozen=True)
+class LatentMaps:
+    """What the coder's tables say of every latent: float32 (h, w, M) each, and the same for z (h/4, w/4, C).
+
+    bits: the exact cost, escapes included. mu, sigma: mean and standard deviation of the table the coder used, in
+    units of the quantiser step. z parts are None without side information.
+    """
+
+    bits: np.ndarray
+    mu: np.ndarray
+    sigma: np.ndarray
+    z_hat: np.ndarray | None
+    z_bits: np.ndarray | None
+
+
+def measure_latents(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int) -> LatentMaps:
+    """Bits, μ and σ of latents (h, w, M) int16 without writing a stream; the sums are those of the stream."""
+    height, width, channels = y_hat.shape
+    z_hat = prior.side_information(y_hat, gain_index)
+    state = prior.start(z_hat, height, width, gain_index)
+    flat = y_hat.reshape(-1, channels)
+    mean_of_row, deviation_of_row = state.tables.moments
+    bits, mu, sigma = (np.empty(flat.shape, np.float32) for _ in range(3))
+    for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+        bits[step] = state.tables.bits(flat[step].astype(np.int64) - offsets, rows)
+        mu[step] = mean_of_row[rows] + offsets
+        sigma[step] = deviation_of_row[rows]
+    z_bits = None
+    if z_hat is not None:
+        rows = np.broadcast_to(np.arange(z_hat.shape[2]), z_hat.shape)
+        z_bits = prior.side_tables().bits(z_hat.astype(np.int64), rows).astype(np.float32)
+    shape = y_hat.shape
+    return LatentMaps(bits.reshape(shape), mu.reshape(shape), sigma.reshape(shape), z_hat, z_bits)

@@ -1,0 +1,121 @@
+"""A model with its weights: loaded part by part, each verified by the digest on its card."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import ModelError
+from jahp_gui.codec.gain import STEPS_PER_ANCHOR, Gain, gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
+from jahp_gui.codec.priors import FrozenPrior, prior_class
+from jahp_gui.codec.transforms import STRIDE, build_transforms
+
+LATENT_LIMIT = (1 << 15) - 1
+
+
+class Model:
+    """Transforms, gains and frozen priors of one installed model; parts are read when first used, from any thread."""
+
+    def __init__(self, card: Card):
+        self.card = card
+        self.config = ModelConfig.from_dict(card.config)
+        self._lock = threading.Lock()
+        self._transforms: _Transforms | None = None
+        self._priors: dict[str, FrozenPrior] = {}
+
+    @classmethod
+    def load(cls, name: str | Path = DEFAULT_MODEL) -> "Model":
+        """By model id or folder. Raises `UnknownModelError` or `ModelError`."""
+        return cls(find_model(name))
+
+    @property
+    def gain_indices(self) -> range:
+        return range(gain_index_count(self.config.lmbda_anchors))
+
+    def gain_index(self, lmbda: float) -> int:
+        """The nearest gain index, at the ends of the range for λ outside it."""
+        return gain_index_of(lmbda, self.config.lmbda_anchors)
+
+    def lmbda(self, gain_index: int) -> float:
+        return lmbda_of(gain_index, self.config.lmbda_anchors)
+
+    def prior(self, name: str) -> FrozenPrior:
+        """The exact form of a prior. Raises `UsageError` when the model lacks it, `ModelError` when it is damaged."""
+        self.card.digest(name)  # names the priors there are where this is none of them
+        with self._lock:
+            if name not in self._priors:
+                tensors = {**self._tensors(TABLES), **self._tensors(name)}
+                self._priors[name] = prior_class(name).load_frozen(tensors, self.config)
+            return self._priors[name]
+
+    def _tensors(self, name: str) -> Mapping[str, np.ndarray]:
+        return safetensors.numpy.load(self.card.read(name))
+
+    def _loaded(self) -> "_Transforms":
+        with self._lock:
+            if self._transforms is None:
+                self._transforms = _Transforms(self.config, self._tensors(TRANSFORMS))
+            return self._transforms
+
+    @torch.inference_mode()
+    def analysis(self, rgb: np.ndarray) -> np.ndarray:
+        """Latents y of an image before the gain: uint8 (H, W, 3) → float32 (⌈H/16⌉, ⌈W/16⌉, M)."""
+        height, width, _ = rgb.shape
+        x = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        y = self._loaded().analysis(x.contiguous(memory_format=torch.channels_last))
+        return y[0].permute(1, 2, 0).contiguous().numpy()
+
+    @torch.inference_mode()
+    def quantise(self, y: np.ndarray, gain_index: int) -> np.ndarray:
+        """ŷ = round(y·g): float32 (h, w, M) → int16 (h, w, M) within ±32767."""
+        gain = self._loaded().gain.gain(_position(gain_index))[0]
+        y_hat = torch.round(torch.from_numpy(y) * gain).clamp_(-LATENT_LIMIT, LATENT_LIMIT)
+        return y_hat.to(torch.int16).numpy()
+
+    @torch.inference_mode()
+    def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
+        """The picture of latents (h, w, M), int16 or float32: uint8 (height, width, 3)."""
+        position = _position(gain_index)
+        inverse = self._loaded().gain.inverse(position)[0]
+        y = (torch.from_numpy(y_hat) * inverse).permute(2, 0, 1)[None]
+        x_hat = self._loaded().synthesis(y.contiguous(memory_format=torch.channels_last), position)
+        pixels = x_hat[0, :, :height, :width].clamp(0, 1).mul(255).round().to(torch.uint8)
+        return pixels.permute(1, 2, 0).contiguous().numpy()
+
+
+class _Transforms:
+    """The networks that run in ordinary floats."""
+
+    def __init__(self, config: ModelConfig, tensors: Mapping[str, np.ndarray]):
+        with torch.device("meta"):
+            self.analysis, self.synthesis = build_transforms(config)
+            self.gain = Gain(config.lmbda_anchors, config.latent_channels)
+        for name, module in (("analysis", self.analysis), ("synthesis", self.synthesis), ("gain", self.gain)):
+            load_module(module, tensors, name)
+            module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def load_module(module: nn.Module, tensors: Mapping[str, np.ndarray], prefix: str) -> None:
+    """Give a module built on the meta device its weights. Raises `ModelError` where they do not fit."""
+    start = prefix + "."
+    state: dict[str, Tensor] = {
+        name.removeprefix(start): torch.from_numpy(value.astype(np.float32))
+        for name, value in tensors.items()
+        if name.startswith(start)
+    }
+    try:
+        module.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise ModelError("The weights do not fit the configuration on the model's card; install it again.") from error
+
+
+def _position(gain_index: int) -> Tensor:
+    return torch.tensor([gain_index / STEPS_PER_ANCHOR])

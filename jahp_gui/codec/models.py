@@ -1,0 +1,143 @@
+"""Installed models: where they are, what their cards say. Imports neither torch nor numpy.
+
+A model is a folder: `card.json`, `transforms.safetensors`, `tables.safetensors` (rows that its conditional priors
+share), and `<prior>.safetensors` for each prior it has.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jahp_gui.codec.errors import ModelError, ModelMismatchError, UnknownModelError, UsageError
+from jahp_gui.paths import models_dir, user_models_dir
+
+CARD = "card.json"
+TRANSFORMS, TABLES = "transforms", "tables"
+COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
+DEFAULT_MODEL = "psnr-1"
+DIGEST_BYTES = 6  # of the digest, as a file stores it
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model's `card.json` says.
+
+    files: SHA-256 in hexadecimal of `<name>.safetensors` for "transforms", "tables" and every prior.
+    """
+
+    model_id: str
+    title: str
+    folder: Path
+    config: dict[str, Any]
+    files: dict[str, str]
+    training: dict[str, Any]
+    results: dict[str, Any]
+
+    @property
+    def priors(self) -> list[str]:
+        return [name for name in self.files if name not in COMMON]
+
+    @property
+    def lmbda_anchors(self) -> list[float]:
+        return self.config["lmbda_anchors"]
+
+    @property
+    def objective(self) -> str:
+        """ "mse" or "ms-ssim"."""
+        return self.config["objective"]
+
+    def digest(self, prior: str) -> bytes:
+        """What a file made with this model and prior stores to name the weights: 6 bytes.
+
+        Raises `UsageError` for a prior that the model does not have.
+        """
+        if prior not in self.priors:
+            have = ", ".join(self.priors)
+            raise UsageError(f"Model '{self.model_id}' has no prior '{prior}'; choose one of {have}.")
+        parts = b"".join(bytes.fromhex(self.files[name]) for name in (*COMMON, prior))
+        return hashlib.sha256(parts).digest()[:DIGEST_BYTES]
+
+    def read(self, name: str) -> bytes:
+        """The verified bytes of `<name>.safetensors`. Raises `ModelError` when missing or damaged."""
+        path = self.folder / f"{name}.safetensors"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"The weights {path} cannot be read ({error.strerror}); install the model again."
+            ) from error
+        if hashlib.sha256(data).hexdigest() != self.files[name]:
+            raise ModelError(f"The weights {path} are damaged (their digest differs); install the model again.")
+        return data
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a model folder. Raises `ModelError` in one sentence."""
+    path = folder / CARD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Card(
+            content["id"],
+            content["title"],
+            folder,
+            content["config"],
+            content["files"],
+            content.get("training", {}),
+            content.get("results", {}),
+        )
+    except OSError as error:
+        raise ModelError(f"The model card {path} cannot be read ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"The model card {path} is damaged ({error}); install the model again.") from error
+
+
+def model_folders() -> list[Path]:
+    """Folders that may hold models, in the order they are searched: JAHP_MODELS, the user's, the shipped one."""
+    extra = [Path(entry) for entry in os.environ.get("JAHP_MODELS", "").split(os.pathsep) if entry]
+    return [*extra, user_models_dir(), models_dir()]
+
+
+def installed_models() -> list[Card]:
+    """The cards of all readable models; of two with one name the one found first. Unreadable ones are left out."""
+    cards: dict[str, Card] = {}
+    for parent in model_folders():
+        for path in sorted(parent.glob(f"*/{CARD}")):
+            try:
+                card = read_card(path.parent)
+            except ModelError:
+                continue
+            cards.setdefault(card.model_id, card)
+    return sorted(cards.values(), key=lambda card: (card.model_id != DEFAULT_MODEL, card.model_id))
+
+
+def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
+    """A card by model id, or by the path of its folder. Raises `UnknownModelError`."""
+    if Path(name).is_dir() and (Path(name) / CARD).is_file():
+        return read_card(Path(name))
+    cards = installed_models()
+    for card in cards:
+        if card.model_id == str(name):
+            return card
+    have = ", ".join(card.model_id for card in cards) or "none"
+    raise UnknownModelError(
+        f"There is no model named '{name}' here (installed: {have}); set JAHP_MODELS to its folder."
+    )
+
+
+def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
+    """The card of the model that made a file. Raises `UnknownModelError` or `ModelMismatchError`."""
+    try:
+        card = find_model(model_id)
+    except UnknownModelError as error:
+        raise UnknownModelError(
+            f"{name} was made with model '{model_id}', which is not installed; set JAHP_MODELS to its folder."
+        ) from error
+    if prior not in card.priors or card.digest(prior) != digest:
+        raise ModelMismatchError(
+            f"{name} was made with other weights of model '{model_id}' (digest {digest.hex()}) than those installed; "
+            f"decode it with the release of JAHP Explorer that made it."
+        )
+    return card

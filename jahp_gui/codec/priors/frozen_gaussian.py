@@ -1,0 +1,157 @@
+"""The exact form of the conditional priors: from ẑ and the latents decoded so far to a table row per latent.
+
+Activations are integers in units of 2^-10 (see `fixed_point`); the result is the index of one of 64 scales and a mean
+in units of 2^-10, which choose a stored table row and an integer offset.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.fixed_point import (
+    ACTIVATION_BITS,
+    FrozenLayer,
+    convolve3,
+    load_layer,
+    pixel_shuffle,
+    round_half_up,
+)
+from jahp_gui.codec.gain import STEPS_PER_ANCHOR
+from jahp_gui.codec.priors.base import CodingState, FrozenPrior
+from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
+from jahp_gui.codec.priors.hyper import HyperAnalysis, load_encoder_side
+from jahp_gui.codec.tables import NARROW_WIDTH, SymbolTables
+from jahp_gui.codec.wavefront import wavefronts
+
+COMPRESSED_COUNT = 2048  # entries of the stored table of log(1 + |ŷ|); larger magnitudes use the last
+Z_UNIT = 1 << (ACTIVATION_BITS - 2)  # h_s reads ẑ / 4
+POSITION_UNIT = (1 << ACTIVATION_BITS) // (4 * STEPS_PER_ANCHOR)  # and t / 4 of the gain index 16·t
+MEAN_LIMIT = 1 << 30
+BATCH = 512  # positions whose rows are computed at a time where nothing forces fewer
+
+
+class FrozenGaussian(FrozenPrior):
+    """Joint, mean-scale, scale and context priors: whichever parts the tensors hold."""
+
+    def __init__(
+        self,
+        tensors: Mapping[str, np.ndarray],
+        config: ModelConfig,
+        has_hyperprior: bool,
+        has_context: bool,
+        has_means: bool,
+    ):
+        self.config = config
+        self.has_side_information = has_hyperprior  # type: ignore[misc]
+        self.has_context = has_context
+        shift = tensors["tables.shift"].astype(np.int64)
+        self.tables = SymbolTables(
+            tensors["tables.narrow"].astype(np.int64), tensors["tables.wide"].astype(np.int64), shift
+        )
+        self.fraction_bits = torch.from_numpy(tensors["tables.fraction_bits"].astype(np.int64))
+        counts = 1 << self.fraction_bits
+        self.first_row = counts.cumsum(0) - counts
+        self.first, self.second = (load_layer(tensors, name, leaky=True) for name in ("first", "second"))
+        self.scale = load_layer(tensors, "scale", leaky=False)
+        self.mean = load_layer(tensors, "mean", leaky=False) if has_means else None
+        if has_hyperprior:
+            self.up2, self.up1, self.out = (load_layer(tensors, name, leaky=True) for name in ("up2", "up1", "out"))
+            self.hyper_analysis: HyperAnalysis = load_encoder_side(tensors, config)
+            z_wide = tensors["z.wide"].astype(np.int64)
+            self.z_tables = SymbolTables(np.empty((0, NARROW_WIDTH), np.int64), z_wide, np.zeros(len(z_wide), np.int64))
+        if has_context:
+            self.reduce = load_layer(tensors, "reduce", leaky=False)
+            self.masked = load_layer(tensors, "masked", leaky=True)
+            self.linear = load_layer(tensors, "linear", leaky=False)
+            self.compressed = torch.from_numpy(tensors["compressed"].astype(np.float64))
+
+    def schedule(self, height: int, width: int) -> list[np.ndarray]:
+        return wavefronts(height, width) if self.has_context else super().schedule(height, width)
+
+    def side_information(self, y_hat: np.ndarray, gain_index: int) -> np.ndarray | None:
+        return self.hyper_analysis.choose(y_hat) if self.has_side_information else None
+
+    def side_tables(self) -> SymbolTables:
+        return self.z_tables
+
+    def start(self, z_hat: np.ndarray | None, height: int, width: int, gain_index: int) -> "GaussianState":
+        features = None
+        if z_hat is not None:
+            features = self._hyper_features(z_hat, gain_index)[:height, :width].reshape(height * width, -1)
+        return GaussianState(self, features, height, width, gain_index)
+
+    def _hyper_features(self, z_hat: np.ndarray, gain_index: int) -> Tensor:
+        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers; in float32, which holds 24 bits and takes half the memory."""
+        z = torch.from_numpy(z_hat.astype(np.float64)) * Z_UNIT
+        h = torch.cat([z, torch.full((*z.shape[:2], 1), float(POSITION_UNIT * gain_index), dtype=torch.float64)], 2)
+        h = pixel_shuffle(convolve3(self.up2, h))
+        h = pixel_shuffle(convolve3(self.up1, h))
+        return convolve3(self.out, h).float()
+
+
+class GaussianState(CodingState):
+    """The causal neighbourhood of one image, zero where nothing is known yet, and the rows it gives."""
+
+    def __init__(self, prior: FrozenGaussian, features: Tensor | None, height: int, width: int, gain_index: int):
+        self.prior, self.features = prior, features
+        self.tables = prior.tables
+        self.position = float(POSITION_UNIT * gain_index)
+        self.width = width
+        if prior.has_context:
+            # Two rows above and two columns on either side stay zero: the padding of the masked convolution.
+            self.stride = width + 4
+            cells = (height + 2) * self.stride
+            self.latents = torch.zeros(cells, prior.config.latent_channels, dtype=torch.int16)
+            self.reduced = torch.zeros(cells, prior.config.context_reduction, dtype=torch.float32)
+            self.neighbours = torch.tensor([dy * self.stride + dx for dy, dx in CAUSAL_OFFSETS])
+
+    def _cells(self, positions: np.ndarray) -> Tensor:
+        """Indices into the padded maps of raster positions."""
+        y, x = np.divmod(positions, self.width)
+        return torch.from_numpy((y + 2) * self.stride + x + 2)
+
+    def reveal(self, positions: np.ndarray, latents: np.ndarray) -> None:
+        if not self.prior.has_context:
+            return
+        for start in range(0, len(positions), BATCH):
+            part = slice(start, start + BATCH)
+            cells, known = self._cells(positions[part]), torch.from_numpy(latents[part])
+            self.latents[cells] = known
+            magnitude = known.abs().long().clamp(max=COMPRESSED_COUNT - 1)
+            compressed = self.prior.compressed[magnitude] * torch.sign(known)
+            self.reduced[cells] = self.prior.reduce(compressed).float()
+
+    def rows(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = [self._rows(positions[start : start + BATCH]) for start in range(0, len(positions), BATCH)]
+        return np.concatenate([rows for rows, _ in parts]), np.concatenate([offsets for _, offsets in parts])
+
+    def _rows(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        prior = self.prior
+        features: list[Tensor] = []
+        if self.features is not None:
+            features.append(self.features[torch.from_numpy(positions)].double())
+        linear: Tensor | float = 0.0
+        if prior.has_context:
+            around = self._cells(positions)[:, None] + self.neighbours  # (n, 12)
+            features.append(prior.masked(self.reduced[around].flatten(1).double()))
+            linear = linear_mean(prior.linear, self.latents[around])
+        features.append(torch.full((len(positions), 1), self.position, dtype=torch.float64))
+        h = prior.second(prior.first(torch.cat(features, 1)))
+        scale = round_half_up(prior.scale.sums(h) * prior.scale.unit * 2.0**-ACTIVATION_BITS)
+        scale = scale.clamp(0, len(prior.first_row) - 1).long()
+        mean = torch.zeros_like(h[:, :1]) if prior.mean is None else prior.mean(h) + linear
+        # The mean in steps of its scale's fraction: integer part to the offset, the rest to the row.
+        bits = prior.fraction_bits[scale]
+        mean = mean.clamp(-MEAN_LIMIT, MEAN_LIMIT).long()
+        steps = (mean + (1 << (ACTIVATION_BITS - 1 - bits))) >> (ACTIVATION_BITS - bits)
+        rows = prior.first_row[scale] + (steps & ((1 << bits) - 1))
+        return rows.int().numpy(), (steps >> bits).int().numpy()
+
+
+def linear_mean(layer: FrozenLayer, around: Tensor) -> Tensor:
+    """Linear prediction from the neighbours (n, 12, M) int16: (n, M) integers in units of 2^-10."""
+    total = (around.double() * layer.weight).sum(1)
+    return round_half_up(total * (layer.unit * 2.0**ACTIVATION_BITS))

@@ -1,0 +1,140 @@
+"""What the four conditional priors share: N(μ, σ) ∗ U with (μ, σ) from the entropy parameters network."""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.fixed_point import freeze_conv, freeze_matrix
+from jahp_gui.codec.priors.base import Bits, Prior
+from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS, ContextModel
+from jahp_gui.codec.priors.density import bits_of, floor
+from jahp_gui.codec.priors.frozen_gaussian import COMPRESSED_COUNT, FrozenGaussian
+from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position
+from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
+
+SCALE_COUNT = 64
+SCALE_MIN = 0.11
+SCALE_MAX = 256.0
+SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)  # of log σ from one table scale to the next
+UNIT_SCALE_INDEX = math.log(1 / SCALE_MIN) / SCALE_STEP  # index of σ = 1, where training starts
+OUTPUT_SCALE = 8.0  # the scale index moves over tens, weights over hundredths: the output layer is scaled up
+
+
+def table_arrays() -> dict[str, np.ndarray]:
+    """The table rows that all conditional priors of a model share, as the model file stores them."""
+    grid = gaussian_grid(SCALE_MIN * np.exp(SCALE_STEP * np.arange(SCALE_COUNT)))
+    tables = gaussian_tables(grid)
+    return {
+        "tables.narrow": tables.narrow.astype(np.int32),
+        "tables.wide": tables.wide.astype(np.int32),
+        "tables.shift": tables.shift.astype(np.uint8),
+        "tables.fraction_bits": grid.fraction_bits.astype(np.uint8),
+    }
+
+
+def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:
+    """−log2 of the mass of N(0, scale) in [value − 1/2, value + 1/2]."""
+    magnitude = torch.abs(value)  # symmetric, and the lower tail does not cancel
+    upper = torch.special.ndtr((0.5 - magnitude) / scale)
+    lower = torch.special.ndtr((-0.5 - magnitude) / scale)
+    return bits_of(upper - lower)
+
+
+class EntropyParameters(nn.Module):
+    """1×1 convolutions from the features of one position to a scale index and, unless `scale_only`, a mean per channel.
+
+    The features are those of the hyperprior, of the context model, and λ as one more channel.
+    """
+
+    def __init__(self, features: int, config: ModelConfig, scale_only: bool):
+        super().__init__()
+        first, second = config.parameter_widths
+        self.scale_only = scale_only
+        self.first = nn.Conv2d(features + 1, first, 1)
+        self.second = nn.Conv2d(first, second, 1)
+        self.scale = nn.Conv2d(second, config.latent_channels, 1)
+        nn.init.normal_(self.scale.weight, std=0.002)
+        nn.init.constant_(self.scale.bias, UNIT_SCALE_INDEX / OUTPUT_SCALE)
+        if not scale_only:
+            self.mean = nn.Conv2d(second, config.latent_channels, 1)
+            nn.init.zeros_(self.mean.weight)
+            nn.init.zeros_(self.mean.bias)
+
+    def forward(self, features: Tensor, position: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Scale index and mean, each (B, M, h, w) float32."""
+        h = F.leaky_relu(self.first(append_position(features, position)), LEAK)
+        h = F.leaky_relu(self.second(h), LEAK)
+        index = OUTPUT_SCALE * self.scale(h).float()
+        return index, None if self.scale_only else self.mean(h).float()
+
+    def freeze(self, bits: int) -> dict[str, dict[str, np.ndarray]]:
+        """The layers as the model file stores them; the scale's output factor goes into its weights."""
+        layers = {"first": freeze_conv(self.first, bits), "second": freeze_conv(self.second, bits)}
+        scale_weight, scale_bias = self.scale.weight.flatten(1) * OUTPUT_SCALE, self.scale.bias * OUTPUT_SCALE
+        layers["scale"] = freeze_matrix(scale_weight, scale_bias, bits)
+        if not self.scale_only:
+            layers["mean"] = freeze_conv(self.mean, bits)
+        return layers
+
+
+class GaussianPrior(Prior):
+    """N(μ, σ) ∗ U; subclasses say which of hyperprior, context and means they have."""
+
+    has_hyperprior: ClassVar[bool]
+    has_context: ClassVar[bool]
+    has_means: ClassVar[bool] = True
+    weight_bits: ClassVar[int] = 8  # of the frozen networks; 16 costs twice the bytes, see models/README.md
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.hyperprior = Hyperprior(config) if self.has_hyperprior else None
+        self.context = ContextModel(config) if self.has_context else None
+        features = config.hyper_features * self.has_hyperprior + config.context_features * self.has_context
+        self.parameters_net = EntropyParameters(features, config, scale_only=not self.has_means)
+
+    def bits(
+        self, y_tilde: Tensor, gain: Tensor, position: Tensor, straight_through: bool, keep: Tensor | None = None
+    ) -> Bits:
+        features: list[Tensor] = []
+        z_bits = None
+        linear: Tensor | float = 0.0
+        if self.hyperprior is not None:
+            hyper_features, z_bits = self.hyperprior(y_tilde, position, straight_through)
+            features.append(hyper_features)
+        if self.context is not None:
+            context_features, linear = self.context(y_tilde)
+            if keep is not None:
+                context_features = context_features * keep[:, None, None, None].to(context_features.dtype)
+                linear = linear * keep[:, None, None, None]
+            features.append(context_features)
+        index, mean = self.parameters_net(torch.cat(features, 1), position)
+        with torch.autocast(y_tilde.device.type, enabled=False):
+            scale = SCALE_MIN * torch.exp(SCALE_STEP * floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
+            value = y_tilde if mean is None else y_tilde - (mean + linear)
+            return Bits(gaussian_bits(value, scale), z_bits)
+
+    def freeze(self, gains: np.ndarray) -> dict[str, np.ndarray]:
+        layers = self.parameters_net.freeze(self.weight_bits)
+        arrays: dict[str, np.ndarray] = {}
+        if self.hyperprior is not None:
+            synthesis = self.hyperprior.synthesis
+            for name in ("up2", "up1", "out"):
+                layers[name] = freeze_conv(getattr(synthesis, name), self.weight_bits)
+            arrays |= self.hyperprior.freeze_encoder_side()
+        if self.context is not None:
+            layers["reduce"] = freeze_conv(self.context.reduce, self.weight_bits)
+            layers["masked"] = freeze_conv(self.context.masked, self.weight_bits, self.context.mask)
+            taps = [self.context.linear[:, 0, 2 + dy, 2 + dx] for dy, dx in CAUSAL_OFFSETS]
+            layers["linear"] = freeze_matrix(torch.stack(taps, 1), None, 16)
+            arrays["compressed"] = np.rint(np.log1p(np.arange(COMPRESSED_COUNT)) * 1024).astype(np.int16)
+        return arrays | {f"{name}.{part}": value for name, layer in layers.items() for part, value in layer.items()}
+
+    @classmethod
+    def load_frozen(cls, tensors: Mapping[str, np.ndarray], config: ModelConfig) -> FrozenGaussian:
+        return FrozenGaussian(tensors, config, cls.has_hyperprior, cls.has_context, cls.has_means)

@@ -1,0 +1,135 @@
+"""The hyperprior: side information z about ŷ (Ballé et al. 2018; Minnen et al. 2018, figure 1).
+
+ŷ (B, M, h, w) with h and w multiples of 4  →  z (B, C, h/4, w/4)  →  hyper features (B, F, h, w).
+"""
+
+import copy
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.priors.density import FactorizedDensity
+from jahp_gui.codec.tables import normalise
+
+HYPER_STRIDE = 4
+Z_LIMIT = 32  # the encoder clamps ẑ to −32 … 31, the symbols of a wide table row
+Z_SCALE = 4.0  # z starts with a spread of a few units: noise of ±1/2 must not drown it while it learns
+LEAK = 0.125  # slope of the leaky ReLU of every network that is frozen: a power of two is exact
+
+
+def compress(y_hat: Tensor) -> Tensor:
+    """sign(ŷ)·log(1 + |ŷ|): one network serves the spread of the latents at every λ."""
+    return torch.sign(y_hat) * torch.log1p(torch.abs(y_hat))
+
+
+class HyperAnalysis(nn.Module):
+    """h_a: runs only in the encoder, in ordinary floats."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.hyper_width
+        self.layers = nn.Sequential(
+            nn.Conv2d(config.latent_channels, width, 1),
+            nn.LeakyReLU(LEAK),
+            nn.Conv2d(width, width, 5, stride=2, padding=2),
+            nn.LeakyReLU(LEAK),
+            nn.Conv2d(width, config.hyper_channels, 5, stride=2, padding=2),
+        )
+
+    def forward(self, y_hat: Tensor) -> Tensor:
+        return Z_SCALE * self.layers(compress(y_hat))
+
+    @torch.no_grad()
+    def choose(self, y_hat: np.ndarray) -> np.ndarray:
+        """ẑ (⌈h/4⌉, ⌈w/4⌉, C) int16 for ŷ (h, w, M) int16; ŷ is padded to multiples of 4 by edge replication."""
+        height, width, _ = y_hat.shape
+        y = torch.from_numpy(y_hat).permute(2, 0, 1)[None].float()
+        y = F.pad(y, (0, -width % HYPER_STRIDE, 0, -height % HYPER_STRIDE), mode="replicate")
+        z = torch.round(self(y)).clamp(-Z_LIMIT, Z_LIMIT - 1)
+        return z[0].permute(1, 2, 0).to(torch.int16).contiguous().numpy()
+
+
+class HyperSynthesis(nn.Module):
+    """h_s: 3×3 convolutions and pixel shuffles, each followed by a leaky ReLU; frozen to fixed point for the codec.
+
+    λ enters as one more constant channel, t / 4 for the gain position t.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        width = config.hyper_width
+        self.up2 = nn.Conv2d(config.hyper_channels + 1, 4 * width, 3, padding=1)
+        self.up1 = nn.Conv2d(width, 4 * width, 3, padding=1)
+        self.out = nn.Conv2d(width, config.hyper_features, 3, padding=1)
+
+    def forward(self, z_hat: Tensor, position: Tensor) -> Tensor:
+        h = append_position(z_hat / Z_SCALE, position)
+        h = F.leaky_relu(F.pixel_shuffle(self.up2(h), 2), LEAK)
+        h = F.leaky_relu(F.pixel_shuffle(self.up1(h), 2), LEAK)
+        return F.leaky_relu(self.out(h), LEAK)
+
+
+def append_position(features: Tensor, position: Tensor) -> Tensor:
+    """`features` (B, C, h, w) with one more channel that holds t / 4 for gain positions t (B,)."""
+    plane = (position / 4).to(features.dtype)[:, None, None, None].expand(-1, 1, *features.shape[2:])
+    return torch.cat([features, plane], 1)
+
+
+class Hyperprior(nn.Module):
+    """h_a, the density of z, and h_s."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.channels = config.hyper_channels
+        self.analysis = HyperAnalysis(config)
+        self.density = FactorizedDensity(config.hyper_channels)
+        self.synthesis = HyperSynthesis(config)
+
+    def forward(self, y_hat: Tensor, position: Tensor, straight_through: bool) -> tuple[Tensor, Tensor]:
+        """Hyper features (B, F, h, w) and bits of z (B, C, h/4, w/4)."""
+        z = self.analysis(y_hat).float()
+        with torch.autocast(z.device.type, enabled=False):
+            z_tilde = quantise(z, straight_through).clamp(-Z_LIMIT, Z_LIMIT - 1)
+            bits = self.density.interval_bits(z_tilde - 0.5, z_tilde + 0.5)
+        return self.synthesis(z_tilde, position), bits
+
+    def freeze_encoder_side(self) -> dict[str, np.ndarray]:
+        """h_a in float16, which only the encoder runs, and the counts of ẑ: −32 … 31 and an escape never used."""
+        arrays = {f"analysis.{name}": half(value) for name, value in self.analysis.state_dict().items()}
+        edges = torch.arange(-Z_LIMIT, Z_LIMIT + 1, dtype=torch.float64) - 0.5
+        with torch.no_grad():
+            density = copy.deepcopy(self.density).double().cpu()
+            cumulative = torch.sigmoid(density.logits(edges.expand(self.channels, -1))).numpy()
+        cumulative[:, 0], cumulative[:, -1] = 0, 1  # the encoder clamps: the tails belong to the last symbols
+        mass = np.diff(cumulative, axis=1)
+        arrays["z.wide"] = normalise(np.concatenate([mass, np.zeros((len(mass), 1))], 1)).astype(np.int32)
+        return arrays
+
+
+def half(value: Tensor) -> np.ndarray:
+    return value.detach().cpu().half().numpy()
+
+
+def load_encoder_side(tensors: Mapping[str, np.ndarray], config: ModelConfig) -> HyperAnalysis:
+    """h_a from the arrays of `Hyperprior.freeze_encoder_side`."""
+    with torch.device("meta"):
+        analysis = HyperAnalysis(config)
+    prefix = "analysis."
+    state = {
+        name.removeprefix(prefix): torch.from_numpy(value.astype(np.float32))
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+    analysis.load_state_dict(state, assign=True)
+    return analysis
+
+
+def quantise(x: Tensor, straight_through: bool) -> Tensor:
+    """Training's stand-in for rounding: uniform noise, or rounding whose gradient is that of the identity."""
+    if straight_through:
+        return x + (torch.round(x) - x).detach()
+    return x + torch.rand_like(x) - 0.5

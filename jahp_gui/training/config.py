@@ -1,0 +1,63 @@
+"""The training configuration: one TOML file, every hyperparameter on a line with its reason."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on. Field by field, the reasons stand in `jahp_gui/training/configs/*.toml`."""
+
+    images: tuple[str, ...]  # folders of training images
+    validation: str  # folder of validation images
+    output: str  # folder of checkpoints and the log
+    minutes: float  # the whole schedule, in minutes of training (validation not counted)
+    priors: tuple[str, ...] = ("joint",)
+    start_from: str = ""  # checkpoint whose weights this run starts from; empty: KLT and random initialisation
+    train_transforms: bool = True  # false: the transforms stay as `start_from` has them, only priors learn
+    crop: int = 128
+    batch: int = 16  # per process
+    scales_per_image: int = 2
+    smallest_scale: float = 0.45
+    learning_rate: float = 8e-4
+    fast_learning_rate: float = 3e-3
+    warmup: float = 0.01
+    beta2: float = 0.99
+    clip: float = 2.0
+    ema: float = 0.998
+    straight_through_from: float = 0.8
+    hide_context: float = 0.5
+    hide_context_until: float = 0.4
+    validate_minutes: float = 20.0
+    seed: int = 1
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TrainConfig":
+        """Read a TOML file with a [train] and a [model] table. Raises `UsageError` in one sentence."""
+        try:
+            with open(path, "rb") as file:
+                tables = tomllib.load(file)
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path} is not a readable training configuration ({error}).") from error
+        return cls.from_dict({**tables.get("train", {}), "model": tables.get("model", {})})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+        """Inverse of `to_dict`. Raises `UsageError` for unknown or missing keys."""
+        known = {entry.name for entry in fields(cls)}
+        missing = {"images", "validation", "output", "minutes"} - set(values)
+        if set(values) - known or missing:
+            wrong = sorted(set(values) - known) or sorted(missing)
+            raise UsageError(f"The training configuration has unknown or missing keys: {', '.join(wrong)}.")
+        converted = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        converted["model"] = ModelConfig.from_dict(values["model"])
+        return cls(**converted)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,223 @@
+"""The training loop: resumable at any step, one process or several (torchrun), CPU bfloat16 or GPU."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.training.config import TrainConfig
+from jahp_gui.training.data import CropSource, klt_basis
+from jahp_gui.training.objective import Phase, TrainingModel
+from jahp_gui.training.validation import validate
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+LOG_SECONDS = 30.0
+FAST_PARAMETERS = ("gain.log_gain", "gain.log_inverse", "context.linear", "shift16", "shift8", "shift4", "density.")
+
+
+def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], None] = print) -> Path:
+    """Run `config`, continuing from its folder's checkpoint where there is one; returns the checkpoint's path.
+
+    Stops at the end of the schedule, or after `minutes` of this call with the checkpoint saved.
+    """
+    rank, world, device = start_processes()
+    source = CropSource.from_folders(
+        config.images, config.crop, config.scales_per_image, config.smallest_scale, config.seed, device
+    )
+    run = Run(config, source, device, rank, world, say if rank == 0 else lambda message: None)
+    try:
+        run.until(time.monotonic() + 60 * minutes)
+    finally:
+        if world > 1:
+            dist.destroy_process_group()
+    return Path(config.output) / CHECKPOINT
+
+
+def start_processes() -> tuple[int, int, torch.device]:
+    """(rank, world size, device); joins the process group when torchrun started this process."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+    if world > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return rank, world, device
+
+
+class Run:
+    """One training run: model, optimiser, averaged weights, and the step they are at."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        source: CropSource,
+        device: torch.device,
+        rank: int,
+        world: int,
+        say: Callable[[str], None],
+    ):
+        self.config, self.source, self.device, self.rank, self.say = config, source, device, rank, say
+        self.world = world
+        torch.manual_seed(config.seed)
+        self.model = TrainingModel(config.model, config.priors)
+        self.step, self.trained_seconds = 0, 0.0
+        folder = Path(config.output)
+        saved = load_checkpoint(folder / CHECKPOINT) if (folder / CHECKPOINT).exists() else None
+        if saved is not None:
+            self.model.load_state_dict(saved["model"])
+        elif config.start_from:
+            self.model.load_state_dict(load_checkpoint(Path(config.start_from))["ema"], strict=False)
+        else:
+            self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
+        self.model.to(device, memory_format=torch.channels_last)
+        if not config.train_transforms:
+            for module in (self.model.analysis, self.model.synthesis, self.model.gain):
+                module.requires_grad_(False)
+        self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.optimizer = build_optimizer(self.model, config)
+        if saved is not None:
+            self.ema = {name: value.to(device) for name, value in saved["ema"].items()}
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.step, self.trained_seconds = saved["step"], saved["trained_seconds"]
+        self.module: nn.Module = self.model
+        if world > 1:
+            self.module = nn.parallel.DistributedDataParallel(self.model)
+
+    def until(self, deadline: float) -> None:
+        """Train until the schedule ends or the clock reaches `deadline`, then save."""
+        folder = Path(self.config.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        next_log = time.monotonic() + LOG_SECONDS
+        next_validation = self.trained_seconds + 60 * self.config.validate_minutes
+        window_step, window_start = self.step, time.monotonic()
+        while self.progress() < 1 and not self.agree(time.monotonic() > deadline):
+            started = time.monotonic()
+            losses = self.one_step()
+            if time.monotonic() > next_log:  # the only place that waits for the device
+                rate = (self.step - window_step) / (time.monotonic() - window_start)
+                self.log("step", loss=losses[0].item(), parts=losses[1:].tolist(), steps_per_second=rate)
+                next_log, window_step, window_start = time.monotonic() + LOG_SECONDS, self.step, time.monotonic()
+            self.trained_seconds = self.shared(self.trained_seconds + time.monotonic() - started)
+            if self.trained_seconds > next_validation:
+                self.save(folder)
+                self.validate()
+                next_validation = self.trained_seconds + 60 * self.config.validate_minutes
+                next_log, window_step, window_start = time.monotonic() + LOG_SECONDS, self.step, time.monotonic()
+        self.save(folder)
+        self.validate()
+
+    def progress(self) -> float:
+        return self.trained_seconds / (60 * self.config.minutes)
+
+    def shared(self, value: float) -> float:
+        """Rank 0's value on every rank: all must see the same schedule and stop at the same step."""
+        if self.world == 1:
+            return value
+        tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(tensor, 0)
+        return tensor.item()
+
+    def agree(self, stop: bool) -> bool:
+        return self.shared(float(stop)) > 0
+
+    def one_step(self) -> Tensor:
+        """One step of the optimiser; (loss, λ·D, rate of each prior) stay on the device."""
+        config, progress = self.config, self.progress()
+        # Seeded by the step: a resumed run draws the same crops and noise as one that never stopped.
+        seed = (config.seed * 1_000_003 + self.step) * 64 + self.rank
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        x = self.source.batch(config.batch, generator).contiguous(memory_format=torch.channels_last)
+        last = len(config.model.lmbda_anchors) - 1
+        position = (torch.rand(config.batch, generator=generator) * (last + 0.5) - 0.25).clamp(0, last).to(self.device)
+        set_learning_rate(self.optimizer, config, progress)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            losses = self.module(x, position, phase_at(config, progress))
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)
+        self.optimizer.step()
+        self.step += 1
+        # Early weights are far from the average's end: the average forgets faster while the run is young.
+        decay = min(config.ema, (1 + self.step) / (10 + self.step))
+        state = self.model.state_dict()
+        torch._foreach_lerp_(list(self.ema.values()), [state[name] for name in self.ema], 1 - decay)
+        return torch.cat([losses.total.detach()[None], losses.distortion.detach()[None], losses.rate.detach()])
+
+    def validate(self) -> None:
+        if self.rank != 0:
+            return
+        current = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.ema)
+        try:
+            with torch.autocast(self.device.type, dtype=torch.bfloat16):
+                score = validate(self.model, self.config.validation, self.device, self.config.train_transforms)
+        finally:
+            self.model.load_state_dict(current)
+        self.log("validation", loss=score.loss, bpp=score.bpp, psnr=score.psnr)
+
+    def log(self, kind: str, **values: Any) -> None:
+        entry = {"kind": kind, "step": self.step, "minutes": round(self.trained_seconds / 60, 2), **values}
+        line = json.dumps(entry)
+        self.say(line)
+        if self.rank == 0:
+            with open(Path(self.config.output) / LOG, "a") as file:
+                file.write(line + "\n")
+
+    def save(self, folder: Path) -> None:
+        if self.rank != 0:
+            return
+        content = {
+            "model": self.model.state_dict(),
+            "ema": self.ema,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "trained_seconds": self.trained_seconds,
+            "config": json.dumps(self.config.to_dict()),
+        }
+        torch.save(content, folder / (CHECKPOINT + ".tmp"))
+        os.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
+
+
+def phase_at(config: TrainConfig, progress: float) -> Phase:
+    hide = config.hide_context * max(0.0, 1 - progress / config.hide_context_until) if config.hide_context_until else 0
+    return Phase(config.train_transforms, progress >= config.straight_through_from, hide)
+
+
+def build_optimizer(model: TrainingModel, config: TrainConfig) -> torch.optim.Optimizer:
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    fast = [parameter for name, parameter in trained if any(part in name for part in FAST_PARAMETERS)]
+    slow = [parameter for name, parameter in trained if not any(part in name for part in FAST_PARAMETERS)]
+    groups = [{"params": slow, "peak": config.learning_rate}, {"params": fast, "peak": config.fast_learning_rate}]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, progress: float) -> None:
+    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+    factor = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    if progress < config.warmup:
+        factor *= max(progress / config.warmup, 0.01)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint on the CPU; never unpickles code. Raises `UsageError` where it cannot be read."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise UsageError(f"{path} is not a readable training checkpoint ({type(error).__name__}).") from error

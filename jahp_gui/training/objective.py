@@ -1,0 +1,84 @@
+"""The model as it is trained, and the loss balanced over λ."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.gain import Gain, interpolate
+from jahp_gui.codec.priors import prior_class
+from jahp_gui.codec.priors.hyper import quantise
+from jahp_gui.codec.transforms import build_transforms
+
+
+class TrainingModel(nn.Module):
+    """Transforms, gains and one or more priors over the same latents."""
+
+    def __init__(self, config: ModelConfig, priors: tuple[str, ...]):
+        super().__init__()
+        self.config = config
+        self.analysis, self.synthesis = build_transforms(config)
+        self.gain = Gain(config.lmbda_anchors, config.latent_channels)
+        # Dots and dashes are not allowed in module names; the registry's names have dashes.
+        self.priors = nn.ModuleDict({name.replace("-", "_"): prior_class(name)(config) for name in priors})
+        self.register_buffer("log_lmbda", torch.tensor(config.lmbda_anchors).log()[:, None], persistent=False)
+
+    def start_from_klt(self, basis: Tensor) -> None:
+        """Set the linear shortcuts to the KLT (M, 768) and its transpose; paper transforms have none."""
+        if self.config.transform == "efficient":
+            with torch.no_grad():
+                self.analysis.shortcut.weight.copy_(basis[:, :, None, None])
+                self.analysis.shortcut.bias.zero_()
+                self.synthesis.shortcut.weight.copy_(basis.T[:, :, None, None])
+                self.synthesis.shortcut.bias.zero_()
+
+    def forward(self, x: Tensor, position: Tensor, phase: "Phase") -> "Losses":
+        """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,)."""
+        with torch.set_grad_enabled(phase.train_transforms and torch.is_grad_enabled()):
+            y = self.analysis(x)
+            gain = self.gain.gain(position)
+            gained = y * gain[:, :, None, None]
+        lmbda = torch.exp(interpolate(self.log_lmbda, position))[:, 0]
+        pixels = x.shape[2] * x.shape[3]
+        y_tilde = quantise(gained, phase.straight_through)
+        keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
+        rate = torch.stack(
+            [
+                prior.bits(y_tilde, gain, position, phase.straight_through, keep).per_image() / pixels
+                for prior in self.priors.values()
+            ]
+        )
+        distortion = torch.zeros_like(lmbda)
+        if phase.train_transforms:
+            y_hat = y_tilde * self.gain.inverse(position)[:, :, None, None]
+            distortion = self.distortion(x, self.synthesis(y_hat, position))
+        # λ^-½ keeps the high rates from drowning the low ones; the constant makes the loss about 1 at any λ.
+        balance = torch.exp(-0.5 * (lmbda.log() - self.log_lmbda.mean()))
+        loss = (balance * (lmbda * distortion + rate.sum(0))).mean()
+        return Losses(loss, (balance * rate).mean(1), (balance * lmbda * distortion).mean())
+
+    def distortion(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """255²·MSE or 1 − MS-SSIM of each image: (B,)."""
+        if self.config.objective == "mse":
+            return 255**2 * F.mse_loss(x_hat, x, reduction="none").mean((1, 2, 3))
+        from pytorch_msssim import ms_ssim
+
+        return 1 - ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What changes over the schedule."""
+
+    train_transforms: bool
+    straight_through: bool  # rounding with the identity's gradient instead of noise
+    hide_context: float  # probability that a crop's context is hidden from the prior
+
+
+@dataclass
+class Losses:
+    total: Tensor
+    rate: Tensor  # balanced bpp of each prior
+    distortion: Tensor  # balanced λ·D

@@ -1,0 +1,62 @@
+"""What the latents of the validation images cost, estimated with the float likelihoods, at every anchor λ."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from jahp_gui.training.data import image_files, load_rgb
+from jahp_gui.training.objective import TrainingModel
+
+
+@dataclass
+class Score:
+    """Per anchor λ, the mean over images: bpp of each prior, distortion of the loss, PSNR; and the figure to minimise.
+
+    `loss` is Σ over the anchors of (λ/λ̄)^-½·(λ·D + bpp) of the last prior, λ̄ their geometric mean.
+    """
+
+    bpp: dict[str, list[float]]
+    psnr: list[float]
+    loss: dict[str, float]
+
+
+def pad_to(x: Tensor, multiple: int) -> Tensor:
+    """Edge replication of (B, C, H, W) on the right and below to multiples of `multiple`."""
+    height, width = x.shape[2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+@torch.no_grad()
+def validate(model: TrainingModel, folder: str, device: torch.device, synthesise: bool = True) -> Score:
+    """Rate (estimated) and distortion (8-bit RGB) of every image of the folder at every anchor."""
+    anchors = model.config.lmbda_anchors
+    files: list[Path] = image_files((folder,))
+    bpp = {name: [0.0] * len(anchors) for name in model.priors}
+    distortion, psnr = [0.0] * len(anchors), [0.0] * len(anchors)
+    for file in files:
+        x = torch.from_numpy(load_rgb(file).copy()).permute(2, 0, 1)[None].to(device).float() / 255
+        y = model.analysis(pad_to(x, 64))
+        for anchor in range(len(anchors)):
+            position = torch.tensor([float(anchor)], device=device)
+            gain = model.gain.gain(position)
+            y_hat = torch.round(y * gain[:, :, None, None])
+            for name, prior in model.priors.items():
+                bits = prior.bits(y_hat, gain, position, straight_through=True, keep=None).per_image()
+                bpp[name][anchor] += bits.item() / (x.shape[2] * x.shape[3]) / len(files)
+            if synthesise:
+                x_hat = model.synthesis(y_hat * model.gain.inverse(position)[:, :, None, None], position)
+                x_hat = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0, 1).mul(255).round() / 255
+                distortion[anchor] += model.distortion(x, x_hat).item() / len(files)
+                psnr[anchor] += -10 * math.log10(max(F.mse_loss(x_hat, x).item(), 1e-10)) / len(files)
+    middle = math.exp(sum(map(math.log, anchors)) / len(anchors))
+    loss = {
+        name: sum(
+            (lmbda / middle) ** -0.5 * (lmbda * d + r) for lmbda, d, r in zip(anchors, distortion, rates, strict=True)
+        )
+        for name, rates in bpp.items()
+    }
+    return Score(bpp, psnr, loss)
