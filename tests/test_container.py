@@ -29,6 +29,7 @@ from jahp_gui.codec.errors import (
     NotAJahpFileError,
     TrailingBytesError,
     TruncatedFileError,
+    UnreadableFileError,
     UnsupportedVersionError,
 )
 

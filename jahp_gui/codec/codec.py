@@ -158,9 +158,8 @@ def decode(
 
 
 def _model_for(header: Header, prior: str, name: str, model: Model | None) -> Model:
-    if model is not None and model.card.model_id == header.model_id and prior in model.card.priors:
-        if model.card.digest(prior) == header.model_digest:
-            return model
+    if model is not None and prior in model.card.priors and model.card.digest(prior) == header.model_digest:
+        return model
     card = model_of_file(header.model_id, header.model_digest, prior, name)
     return _cached_model(str(card.folder), card.digest(prior))
 
@@ -180,7 +179,7 @@ def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda:
 
 @dataclass(frozen=True)
 class Target:
-    """What a search for λ aims at: "bytes" (whole file) or "psnr" (dB over 8-bit RGB)."""
+    """What a search for λ aims at: "bytes" or "bpp" (of the whole file), or "psnr" (dB over 8-bit RGB)."""
 
     kind: str
     value: float
@@ -210,7 +209,9 @@ def encode_to_target(
         if gain_index not in tried:
             encoded = encode_y(model, y, height, width, prior, gain_index)
             value = float(len(encoded.data))
-            if target.kind == "psnr":
+            if target.kind == "bpp":
+                value = encoded.container.bpp
+            elif target.kind == "psnr":
                 value = metrics.psnr(rgb, model.synthesis(encoded.y_hat, gain_index, height, width))
             tried[gain_index] = (encoded, value)
             if progress is not None:
@@ -230,15 +231,16 @@ def encode_to_target(
 
     def preference(entry: tuple[Encoded, float]) -> tuple[bool, float]:
         error = entry[1] / target.value - 1
-        unsafe = error > 0 if target.kind == "bytes" else error < 0
+        unsafe = error < 0 if target.kind == "psnr" else error > 0
         return (unsafe or abs(error) > TOLERANCE), abs(error)
 
     best, value = min(tried.values(), key=preference)
     if abs(value / target.value - 1) > TOLERANCE:
         side = "more" if value > target.value else "less"
-        unit, scale = ("dB", 1.0) if target.kind == "psnr" else ("kB", 1000.0)
+        unit, scale = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}[target.kind]
+        lmbda = model.lmbda(best.container.header.gain_index)
         raise UsageError(
-            f"The target of {target.value / scale:.4g} {unit} cannot be reached with this image, model and prior: the "
-            f"nearest is {side}, {value / scale:.4g} {unit}, at λ = {model.lmbda(best.container.header.gain_index):.4g}."
+            f"The target of {target.value / scale:.4g} {unit} cannot be reached with this image, model and prior: "
+            f"the nearest is {side}, {value / scale:.4g} {unit}, at λ = {lmbda:.4g}."
         )
     return best

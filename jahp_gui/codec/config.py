@@ -1,5 +1,6 @@
 """What a model is made of: the numbers that its weights, its card and its training share."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -34,7 +35,12 @@ class ModelConfig:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ModelError(f"The model configuration has unknown keys ({', '.join(sorted(unknown))}); remove them.")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return cls(**with_tuples(values))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parsed TOML or JSON with its lists as tuples, which frozen configurations hold."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 from jahp_gui.codec.errors import (
     ChecksumError,
-    ContainerError,
     ImageTooLargeError,
     InvalidHeaderError,
     NotAJahpFileError,

@@ -76,7 +76,10 @@ class SymbolDecoder:
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype="<u4").astype(np.uint32))
 
     def decode(self, tables: SymbolTables, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """Latents (n,) int16 within ±`LATENT_LIMIT`. Raises `DigestError` where the coder finds that the words cannot be right."""
+        """Latents (n,) int16 within ±`LATENT_LIMIT`.
+
+        Raises `DigestError` where the coder finds that the words cannot be right.
+        """
         latents = np.empty(len(rows), np.int16)
         try:
             for start in range(0, len(rows), RUN):

@@ -69,13 +69,13 @@ def freeze_matrix(weight: Tensor, bias: Tensor | None, bits: int) -> dict[str, n
     exponent = np.floor(np.log2((2 ** (bits - 1) - 1) / largest)).clip(0, MAX_EXPONENT)
     return {
         "weight": np.rint(values * np.exp2(exponent)[:, None]).T.astype(np.int8 if bits == 8 else np.int16),
-        "bias": np.rint(offsets * np.exp2(exponent + ACTIVATION_BITS)).astype(np.int32),
+        "bias": np.rint(offsets * np.exp2(exponent + ACTIVATION_BITS)).astype(np.int64),
         "exponent": exponent.astype(np.uint8),
     }
 
 
 def freeze_conv(conv: nn.Conv2d, bits: int, taps: Tensor | None = None) -> dict[str, np.ndarray]:
-    """A convolution as a matrix over (tap, channel), taps in raster order; `taps` (k, k) bool leaves masked ones out."""
+    """A convolution as a matrix over (tap, channel), taps in raster order; `taps` (k, k) says which are not masked."""
     kernel = conv.weight.detach().permute(0, 2, 3, 1)  # (N, k, k, K)
     kernel = kernel.flatten(1, 2) if taps is None else kernel[:, taps.bool()]
     return freeze_matrix(kernel.flatten(1), conv.bias, bits)

@@ -49,7 +49,6 @@ from PIL import (
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS
 from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError, OutputError
 
-
 _HEIF_SUFFIXES = {".heic", ".heif", ".hif"} if find_spec("pillow_heif") else set()
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}

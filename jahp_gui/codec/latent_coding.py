@@ -132,10 +132,16 @@ class LatentMaps:
     z_bits: np.ndarray | None
 
 
-def measure_latents(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int) -> LatentMaps:
-    """Bits, μ and σ of latents (h, w, M) int16 without writing a stream; the sums are those of the stream."""
+def measure_latents(
+    prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None = None
+) -> LatentMaps:
+    """Bits, μ and σ of latents (h, w, M) int16 without writing a stream; the sums are those of the stream.
+
+    z_hat: the side information that a file holds; without it, what an encoder on this machine would choose.
+    """
     height, width, channels = y_hat.shape
-    z_hat = prior.side_information(y_hat, gain_index)
+    if z_hat is None:
+        z_hat = prior.side_information(y_hat, gain_index)
     state = prior.start(z_hat, height, width, gain_index)
     flat = y_hat.reshape(-1, channels)
     mean_of_row, deviation_of_row = state.tables.moments

@@ -41,7 +41,7 @@ def ms_ssim(a: Rgb, b: Rgb) -> float | None:
         return None
     # Here and not above: importing torch takes seconds, and listing files or curves does without it.
     import torch
-    from pytorch_msssim import ms_ssim as ms_ssim_of_batch  # type: ignore[import-untyped]
+    from pytorch_msssim import ms_ssim as ms_ssim_of_batch
 
     # The library averages over channels at the very end: one channel at a time gives its mean in a third of the memory.
     values = []

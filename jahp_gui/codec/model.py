@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.errors import ModelError
-from jahp_gui.codec.gain import STEPS_PER_ANCHOR, Gain, gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
 from jahp_gui.codec.priors import FrozenPrior, prior_class
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.codec.transforms import STRIDE, build_transforms
 
 LATENT_LIMIT = (1 << 15) - 1
@@ -100,7 +101,8 @@ class _Transforms:
             self.gain = Gain(config.lmbda_anchors, config.latent_channels)
         for name, module in (("analysis", self.analysis), ("synthesis", self.synthesis), ("gain", self.gain)):
             load_module(module, tensors, name)
-            module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            module.eval().requires_grad_(False)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def load_module(module: nn.Module, tensors: Mapping[str, np.ndarray], prefix: str) -> None:

@@ -71,7 +71,7 @@ class EfficientAnalysis(nn.Module):
         super().__init__()
         n4, n8, n16 = config.transform_widths
         b4, b8, b16 = config.transform_blocks
-        self.shortcut = nn.Conv2d(3 * STRIDE**2, config.latent_channels, 1)
+        self.shortcut = zero_init(nn.Conv2d(3 * STRIDE**2, config.latent_channels, 1))  # until the KLT is known
         self.at4 = nn.Sequential(
             nn.PixelUnshuffle(4), nn.Conv2d(48, n4, 3, padding=1), nn.LeakyReLU(0.1), blocks(n4, b4)
         )
@@ -95,7 +95,7 @@ class EfficientSynthesis(nn.Module):
         n4, n8, n16 = config.transform_widths
         b4, b8, b16 = config.synthesis_blocks
         anchors = len(config.lmbda_anchors)
-        self.shortcut = nn.Conv2d(config.latent_channels, 3 * STRIDE**2, 1)
+        self.shortcut = zero_init(nn.Conv2d(config.latent_channels, 3 * STRIDE**2, 1))
         self.into = nn.Conv2d(config.latent_channels, n16, 1)
         self.shift16 = LambdaShift(anchors, n16)
         self.at16 = nn.Sequential(nn.LeakyReLU(0.1), blocks(n16, b16))

@@ -47,7 +47,7 @@ def bd_rate(
         return None
 
     # Here and not above: the library imports matplotlib.pyplot and scipy, about a second.
-    import bjontegaard  # type: ignore[import-untyped]
+    import bjontegaard
 
     # Its own average covers the whole overlap, so only its interpolants of log10(rate) are taken, and integrated with
     # their own `integrate`. Its warning about relative overlap is off: the overlap has just been checked in dB.

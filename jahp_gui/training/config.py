@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.config import ModelConfig, with_tuples
 from jahp_gui.codec.errors import UsageError
 
 
@@ -55,9 +55,7 @@ class TrainConfig:
         if set(values) - known or missing:
             wrong = sorted(set(values) - known) or sorted(missing)
             raise UsageError(f"The training configuration has unknown or missing keys: {', '.join(wrong)}.")
-        converted = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        converted["model"] = ModelConfig.from_dict(values["model"])
-        return cls(**converted)
+        return cls(**{**with_tuples(values), "model": ModelConfig.from_dict(values["model"])})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

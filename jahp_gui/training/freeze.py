@@ -10,9 +10,9 @@ import numpy as np
 import safetensors.numpy
 import torch
 
-from jahp_gui.codec.gain import STEPS_PER_ANCHOR, gain_index_count
 from jahp_gui.codec.models import CARD, TABLES, TRANSFORMS
 from jahp_gui.codec.priors.gaussian import table_arrays
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.loop import load_checkpoint
 from jahp_gui.training.objective import TrainingModel
@@ -46,8 +46,8 @@ def freeze(model: TrainingModel, folder: Path, card: Mapping[str, Any]) -> None:
     indices = torch.arange(gain_index_count(anchors)) / STEPS_PER_ANCHOR
     gains = model.gain.gain(indices).double().numpy()
     parts = {TRANSFORMS: transform_arrays(model), TABLES: table_arrays()}
-    for name, prior in model.priors.items():
-        parts[name.replace("_", "-")] = prior.freeze(gains)
+    for name, prior in model.each_prior().items():
+        parts[name] = prior.freeze(gains)
     files = {}
     for name, arrays in parts.items():
         data = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in arrays.items()})

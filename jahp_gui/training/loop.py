@@ -82,7 +82,7 @@ class Run:
             self.model.load_state_dict(load_checkpoint(Path(config.start_from))["ema"], strict=False)
         else:
             self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
-        self.model.to(device, memory_format=torch.channels_last)
+        self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if not config.train_transforms:
             for module in (self.model.analysis, self.model.synthesis, self.model.gain):
                 module.requires_grad_(False)

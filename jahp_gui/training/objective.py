@@ -8,13 +8,15 @@ from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.gain import Gain, interpolate
-from jahp_gui.codec.priors import prior_class
+from jahp_gui.codec.priors import Prior, prior_class
 from jahp_gui.codec.priors.hyper import quantise
-from jahp_gui.codec.transforms import build_transforms
+from jahp_gui.codec.transforms import EfficientAnalysis, EfficientSynthesis, build_transforms
 
 
 class TrainingModel(nn.Module):
     """Transforms, gains and one or more priors over the same latents."""
+
+    log_lmbda: Tensor
 
     def __init__(self, config: ModelConfig, priors: tuple[str, ...]):
         super().__init__()
@@ -27,12 +29,10 @@ class TrainingModel(nn.Module):
 
     def start_from_klt(self, basis: Tensor) -> None:
         """Set the linear shortcuts to the KLT (M, 768) and its transpose; paper transforms have none."""
-        if self.config.transform == "efficient":
+        if isinstance(self.analysis, EfficientAnalysis) and isinstance(self.synthesis, EfficientSynthesis):
             with torch.no_grad():
                 self.analysis.shortcut.weight.copy_(basis[:, :, None, None])
-                self.analysis.shortcut.bias.zero_()
                 self.synthesis.shortcut.weight.copy_(basis.T[:, :, None, None])
-                self.synthesis.shortcut.bias.zero_()
 
     def forward(self, x: Tensor, position: Tensor, phase: "Phase") -> "Losses":
         """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,)."""
@@ -47,7 +47,7 @@ class TrainingModel(nn.Module):
         rate = torch.stack(
             [
                 prior.bits(y_tilde, gain, position, phase.straight_through, keep).per_image() / pixels
-                for prior in self.priors.values()
+                for prior in self.each_prior().values()
             ]
         )
         distortion = torch.zeros_like(lmbda)
@@ -58,6 +58,10 @@ class TrainingModel(nn.Module):
         balance = torch.exp(-0.5 * (lmbda.log() - self.log_lmbda.mean()))
         loss = (balance * (lmbda * distortion + rate.sum(0))).mean()
         return Losses(loss, (balance * rate).mean(1), (balance * lmbda * distortion).mean())
+
+    def each_prior(self) -> dict[str, Prior]:
+        """The priors by their registered names."""
+        return {prior.name: prior for prior in self.priors.values() if isinstance(prior, Prior)}
 
     def distortion(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """255²·MSE or 1 − MS-SSIM of each image: (B,)."""

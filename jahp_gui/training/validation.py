@@ -35,7 +35,7 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
     """Rate (estimated) and distortion (8-bit RGB) of every image of the folder at every anchor."""
     anchors = model.config.lmbda_anchors
     files: list[Path] = image_files((folder,))
-    bpp = {name: [0.0] * len(anchors) for name in model.priors}
+    bpp = {name: [0.0] * len(anchors) for name in model.each_prior()}
     distortion, psnr = [0.0] * len(anchors), [0.0] * len(anchors)
     for file in files:
         x = torch.from_numpy(load_rgb(file).copy()).permute(2, 0, 1)[None].to(device).float() / 255
@@ -44,7 +44,7 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
             position = torch.tensor([float(anchor)], device=device)
             gain = model.gain.gain(position)
             y_hat = torch.round(y * gain[:, :, None, None])
-            for name, prior in model.priors.items():
+            for name, prior in model.each_prior().items():
                 bits = prior.bits(y_hat, gain, position, straight_through=True, keep=None).per_image()
                 bpp[name][anchor] += bits.item() / (x.shape[2] * x.shape[3]) / len(files)
             if synthesise:

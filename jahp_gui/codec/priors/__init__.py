@@ -1,12 +1,15 @@
-"""The priors, from the simplest to the joint one. Adding one takes its module and a line here."""
+"""The priors, from the simplest to the joint one. Adding one takes its module, a line here and one in `prior_names`."""
 
 from jahp_gui.codec.errors import InvalidHeaderError, UsageError
+from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.priors.base import FrozenPrior, Prior
 from jahp_gui.codec.priors.context import Context
 from jahp_gui.codec.priors.factorized import Factorized
 from jahp_gui.codec.priors.joint import Joint
 from jahp_gui.codec.priors.mean_scale_hyperprior import MeanScaleHyperprior
 from jahp_gui.codec.priors.scale_hyperprior import ScaleHyperprior
+
+__all__ = ["PRIORS", "FrozenPrior", "Prior", "prior_class", "prior_of_code"]
 
 PRIORS: dict[str, type[Prior]] = {
     prior.name: prior for prior in (Factorized, ScaleHyperprior, MeanScaleHyperprior, Context, Joint)
@@ -22,7 +25,6 @@ def prior_class(name: str) -> type[Prior]:
 
 def prior_of_code(code: int) -> type[Prior]:
     """The class of a prior by the code in a file. Raises `InvalidHeaderError` for a code that names none."""
-    for prior in PRIORS.values():
-        if prior.code == code:
-            return prior
-    raise InvalidHeaderError(f"The file names a prior (code {code}) that this version of JAHP Explorer does not know.")
+    if code not in PRIOR_NAMES:
+        raise InvalidHeaderError(f"The file names a prior (code {code}) that this JAHP Explorer does not know; update it.")
+    return PRIORS[PRIOR_NAMES[code]]

@@ -15,7 +15,7 @@ from jahp_gui.codec.wavefront import raster_runs
 
 @dataclass
 class Bits:
-    """Training likelihood in bits: y (B, M, h, w), and z (B, C, h/4, w/4) or None where there is no side information."""
+    """Training likelihood in bits: y (B, M, h, w), and z (B, C, h/4, w/4), None without side information."""
 
     y: Tensor
     z: Tensor | None

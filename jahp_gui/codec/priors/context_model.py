@@ -32,6 +32,8 @@ class ContextModel(nn.Module):
     path cannot.
     """
 
+    mask: Tensor
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.reduce = nn.Conv2d(config.latent_channels, config.context_reduction, 1, bias=False)

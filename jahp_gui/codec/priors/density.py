@@ -67,11 +67,11 @@ class _Floor(torch.autograd.Function):
     """max(x, floor) whose gradient passes when it would move x up to the floor."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, floor: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, floor: float) -> Tensor:
         ctx.save_for_backward(x >= floor)
         return x.clamp(min=floor)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+    def backward(ctx, gradient: Tensor):
         (above,) = ctx.saved_tensors
         return gradient * (above | (gradient < 0)), None

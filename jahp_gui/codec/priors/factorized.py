@@ -46,7 +46,7 @@ class Factorized(Prior):
         return {
             "cumulative": np.rint(cumulative * GRID_TOTAL).astype(np.int32),  # (M, GRID + 1)
             # Half a quantiser step, 1/(2g), in cells: the edges of symbol k are its odd multiples 2k ± 1.
-            "half_step": np.rint(0.5 / gains / cell * (1 << POSITION_BITS)).astype(np.int64),  # (G, M)
+            "half_step": np.rint(0.5 / gains / cell * (1 << POSITION_BITS)).astype(np.int32),  # (G, M)
         }
 
     def _reach(self, density: FactorizedDensity) -> Tensor:
@@ -66,7 +66,7 @@ class FrozenFactorized(FrozenPrior):
 
     def __init__(self, cumulative: np.ndarray, half_step: np.ndarray):
         self.cumulative = cumulative.astype(np.int64)
-        self.half_step = half_step
+        self.half_step = half_step.astype(np.int64)
 
     def tables(self, gain_index: int) -> SymbolTables:
         """One wide row per channel, with the smallest shift whose window leaves next to nothing to escapes."""

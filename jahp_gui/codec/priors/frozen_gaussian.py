@@ -19,10 +19,10 @@ from jahp_gui.codec.fixed_point import (
     pixel_shuffle,
     round_half_up,
 )
-from jahp_gui.codec.gain import STEPS_PER_ANCHOR
 from jahp_gui.codec.priors.base import CodingState, FrozenPrior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
 from jahp_gui.codec.priors.hyper import HyperAnalysis, load_encoder_side
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.codec.tables import NARROW_WIDTH, SymbolTables
 from jahp_gui.codec.wavefront import wavefronts
 

@@ -17,6 +17,7 @@ from jahp_gui.codec.priors.density import bits_of, floor
 from jahp_gui.codec.priors.frozen_gaussian import COMPRESSED_COUNT, FrozenGaussian
 from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position
 from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
+from jahp_gui.codec.transforms import zero_init
 
 SCALE_COUNT = 64
 SCALE_MIN = 0.11
@@ -46,6 +47,11 @@ def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:
     return bits_of(upper - lower)
 
 
+def bias_of(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias
+
+
 class EntropyParameters(nn.Module):
     """1×1 convolutions from the features of one position to a scale index and, unless `scale_only`, a mean per channel.
 
@@ -60,11 +66,9 @@ class EntropyParameters(nn.Module):
         self.second = nn.Conv2d(first, second, 1)
         self.scale = nn.Conv2d(second, config.latent_channels, 1)
         nn.init.normal_(self.scale.weight, std=0.002)
-        nn.init.constant_(self.scale.bias, UNIT_SCALE_INDEX / OUTPUT_SCALE)
+        nn.init.constant_(bias_of(self.scale), UNIT_SCALE_INDEX / OUTPUT_SCALE)
         if not scale_only:
-            self.mean = nn.Conv2d(second, config.latent_channels, 1)
-            nn.init.zeros_(self.mean.weight)
-            nn.init.zeros_(self.mean.bias)
+            self.mean = zero_init(nn.Conv2d(second, config.latent_channels, 1))
 
     def forward(self, features: Tensor, position: Tensor) -> tuple[Tensor, Tensor | None]:
         """Scale index and mean, each (B, M, h, w) float32."""
@@ -76,7 +80,7 @@ class EntropyParameters(nn.Module):
     def freeze(self, bits: int) -> dict[str, dict[str, np.ndarray]]:
         """The layers as the model file stores them; the scale's output factor goes into its weights."""
         layers = {"first": freeze_conv(self.first, bits), "second": freeze_conv(self.second, bits)}
-        scale_weight, scale_bias = self.scale.weight.flatten(1) * OUTPUT_SCALE, self.scale.bias * OUTPUT_SCALE
+        scale_weight, scale_bias = self.scale.weight.flatten(1) * OUTPUT_SCALE, bias_of(self.scale) * OUTPUT_SCALE
         layers["scale"] = freeze_matrix(scale_weight, scale_bias, bits)
         if not self.scale_only:
             layers["mean"] = freeze_conv(self.mean, bits)

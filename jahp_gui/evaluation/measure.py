@@ -1,0 +1,241 @@
+"""Plan to rows: every file is really written, read back from its bytes and compared with the image.
+
+Work is cut into one unit per image and engine (a model with all its priors and λ, or a classical codec), so that the
+analysis transform runs once for each image and model. Units run in this process or in several.
+"""
+
+import math
+import multiprocessing
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+
+from jahp_gui.codec import metrics
+from jahp_gui.codec.codec import decode, encode_y
+from jahp_gui.codec.errors import DigestError, ImageError, JahpError
+from jahp_gui.codec.images import load_image
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import find_model
+from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.evaluation.plan import ImageFile, LearnedSeries, Plan, Series
+from jahp_gui.evaluation.rows import Key, Row, RowCache
+
+LARGEST_DEFAULT_JOBS = 8  # each holds the weights and an image's latents
+
+
+def default_jobs() -> int:
+    """One process on one or two cores, else one for every two: half a gigabyte and a model each."""
+    return max(1, min(LARGEST_DEFAULT_JOBS, available_cores() // 2))
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def measure(plan: Plan, cache: RowCache, jobs: int, progress: Callable[[int, int], None]) -> list[Row]:
+    """The plan's rows: by image, then series, then setting; those the cache has are not measured again.
+
+    `progress` is told (rows there, rows in all) at the start and after every row. Raises `JahpError` for an image or
+    a file that fails; the rows until then are in the cache.
+    """
+    keys = [key_of(image, series, setting) for image in plan.images for series in plan.series for setting in series.settings]
+    there = sum(key in cache.rows for key in keys)
+    progress(there, len(keys))
+    for row in _run(units(plan, cache.rows.keys()), jobs):
+        cache.add(row)
+        there += 1
+        progress(there, len(keys))
+    return [cache.rows[key] for key in keys]
+
+
+def key_of(image: ImageFile, series: Series, setting: float) -> Key:
+    """The key of the row that holds this measurement."""
+    return image.path.name, image.sha256, series.key, series.version, setting
+
+
+def units(plan: Plan, known: Sequence[Key] | set[Key]) -> "list[Unit]":
+    """The work that is left, image by image."""
+    found: list[Unit] = []
+    for image in plan.images:
+        files: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        for series in plan.learned:
+            missing = [setting for setting in series.settings if key_of(image, series, setting) not in known]
+            files[str(series.card.folder)] += [(setting, series.prior) for setting in missing]
+        # All priors of one λ side by side: they share the picture.
+        found += [LearnedUnit(image, folder, tuple(sorted(wanted))) for folder, wanted in files.items() if wanted]
+        for series in plan.classical:
+            missing = [setting for setting in series.settings if key_of(image, series, setting) not in known]
+            if missing:
+                found.append(ClassicalUnit(image, series.codec.key, tuple(missing)))
+    return found
+
+
+@dataclass(frozen=True)
+class LearnedUnit:
+    """Files of one image by one model: `files` are (λ, prior), those of one λ together."""
+
+    image: ImageFile
+    folder: str
+    files: tuple[tuple[float, str], ...]
+
+    def rows(self) -> Iterator[Row]:
+        """Write, read back and compare, one file after the other."""
+        model = _warm_model(self.folder)
+        for prior in {prior for _, prior in self.files}:
+            model.prior(prior)  # the weights are read before the clock starts
+        rgb = load_image(self.image.path).rgb
+        height, width, _ = rgb.shape
+        started = time.perf_counter()
+        y = model.analysis(rgb)
+        analysis_seconds = time.perf_counter() - started
+        picture, quality = None, _Quality(None, None)
+        for lmbda, prior in self.files:
+            started = time.perf_counter()
+            encoded = encode_y(model, y, height, width, prior, model.gain_index(lmbda))
+            encode_seconds = analysis_seconds + time.perf_counter() - started
+            started = time.perf_counter()
+            decoded = decode(encoded.data, model=model, max_pixels=width * height, name=self.image.path.name)
+            decode_seconds = time.perf_counter() - started + model.seconds_saved
+            if not np.array_equal(decoded.y_hat, encoded.y_hat):
+                raise DigestError(f"{self.image.path}: {prior} at λ = {lmbda:g} does not decode to what was encoded.")
+            if decoded.rgb is not picture:
+                picture, quality = decoded.rgb, _quality(rgb, decoded.rgb)
+            codec, version = f"{model.card.model_id}/{prior}", model.card.digest(prior).hex()
+            seconds = encode_seconds, decode_seconds
+            yield _row(self.image, rgb, codec, version, lmbda, encoded.data, quality, seconds)
+
+
+@dataclass(frozen=True)
+class ClassicalUnit:
+    """Files of one image by one classical codec."""
+
+    image: ImageFile
+    codec: str
+    qualities: tuple[float, ...]
+
+    def rows(self) -> Iterator[Row]:
+        """Write, read back and compare, one file after the other."""
+        codec = get_codec(self.codec)
+        rgb = load_image(self.image.path).rgb
+        for setting in self.qualities:
+            try:
+                started = time.perf_counter()
+                data = codec.encode(rgb, setting)
+                encoded = time.perf_counter()
+                picture = codec.decode(data)
+            except ImageError as error:
+                raise ImageError(f"{self.image.path}: {error}") from error
+            seconds = encoded - started, time.perf_counter() - encoded
+            quality = _quality(rgb, picture)
+            yield _row(self.image, rgb, codec.key, codec.settings, setting, data, quality, seconds)
+
+
+Unit = LearnedUnit | ClassicalUnit
+
+
+class PictureOnceModel(Model):
+    """A model that makes a picture once: the priors of a family decode to one ŷ at one λ.
+
+    seconds_saved: what the last synthesis would have taken, where the picture was there already; else 0.
+    """
+
+    _made: tuple[int, np.ndarray, np.ndarray] | None = None
+    _seconds = 0.0
+    seconds_saved = 0.0
+
+    def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
+        if self._made is not None:
+            made_index, made_from, picture = self._made
+            same = made_index == gain_index and picture.shape[:2] == (height, width)
+            if same and np.array_equal(made_from, y_hat):
+                self.seconds_saved = self._seconds
+                return picture
+        started = time.perf_counter()
+        picture = super().synthesis(y_hat, gain_index, height, width)
+        self._seconds, self.seconds_saved = time.perf_counter() - started, 0.0
+        self._made = gain_index, y_hat, picture
+        return picture
+
+
+@cache
+def _warm_model(folder: str) -> PictureOnceModel:
+    """A model of this process with its transforms read and run once, so that the first image is not timed slower."""
+    model = PictureOnceModel(find_model(folder))
+    y_hat = model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0)
+    model.synthesis(y_hat, 0, 64, 64)
+    return model
+
+
+@dataclass(frozen=True)
+class _Quality:
+    psnr: float | None
+    ms_ssim: float | None
+
+
+def _quality(original: np.ndarray, picture: np.ndarray) -> _Quality:
+    psnr = metrics.psnr(original, picture)
+    return _Quality(None if math.isinf(psnr) else psnr, metrics.ms_ssim(original, picture))
+
+
+def _row(
+    image: ImageFile,
+    rgb: np.ndarray,
+    codec: str,
+    version: str,
+    setting: float,
+    data: bytes,
+    quality: _Quality,
+    seconds: tuple[float, float],
+) -> Row:
+    height, width, _ = rgb.shape
+    return Row(
+        image=image.path.name,
+        sha256=image.sha256,
+        width=width,
+        height=height,
+        codec=codec,
+        version=version,
+        setting=setting,
+        bytes=len(data),
+        bpp=metrics.bpp(len(data), width, height),
+        psnr=quality.psnr,
+        ms_ssim=quality.ms_ssim,
+        encode_seconds=round(seconds[0], 4),
+        decode_seconds=round(seconds[1], 4),
+    )
+
+
+def _run(work: "list[Unit]", jobs: int) -> Iterator[Row]:
+    """The rows of all units, as they come."""
+    if jobs == 1 or len(work) <= 1:
+        for unit in work:
+            yield from unit.rows()
+        return
+    # Spawned: a forked copy of a process that has run torch can hang on the locks of threads it does not have.
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, available_cores() // jobs)
+    pool = ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(threads,))
+    try:
+        for done in as_completed([pool.submit(_rows_of, unit) for unit in work]):
+            yield from done.result()
+    except BrokenProcessPool as error:
+        raise JahpError(
+            "A worker process was killed, most likely for want of memory: run the same command again with fewer --jobs."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _rows_of(unit: Unit) -> list[Row]:
+    return list(unit.rows())

@@ -1,0 +1,230 @@
+"""Rows to averages, curves and BD-rates, and all of it as JSON."""
+
+import dataclasses
+import itertools
+import json
+import platform
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+import jahp_gui
+from jahp_gui.codec.metrics import ms_ssim_db
+from jahp_gui.evaluation.curves import Point, bd_rate
+from jahp_gui.evaluation.measure import available_cores
+from jahp_gui.evaluation.plan import LearnedSeries, Plan
+from jahp_gui.evaluation.references import ReferenceCurve, load_references
+from jahp_gui.evaluation.rows import Row
+
+Metric = Literal["psnr", "ms-ssim"]
+BD_INTERVAL = (28.0, 37.0)  # dB of PSNR over which rates are compared: every codec of the field covers them
+
+
+@dataclass(frozen=True)
+class Average:
+    """Mean over the images of the set at one setting: each image counts the same, whatever its size.
+
+    psnr or ms_ssim is None as soon as one image has none: rate and quality must be of the same images. ms_ssim_db is
+    −10·log10(1 − ms_ssim) of the mean.
+    """
+
+    codec: str
+    setting: float
+    bpp: float
+    psnr: float | None
+    ms_ssim: float | None
+    ms_ssim_db: float | None
+    encode_seconds: float
+    decode_seconds: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A rate–distortion curve as plots and BD-rates need it: points (bpp, dB), by setting.
+
+    group: "prior" and "classical" were measured here, "published" was not. model and prior are empty but for a prior.
+    """
+
+    key: str
+    label: str
+    group: Literal["prior", "classical", "published"]
+    source: str
+    psnr: tuple[Point, ...]
+    ms_ssim: tuple[Point, ...]
+    model: str = ""
+    prior: str = ""
+
+    def points(self, metric: Metric) -> tuple[Point, ...]:
+        return self.psnr if metric == "psnr" else self.ms_ssim
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """BD-rate of `test` against `anchor` in percent, and the qualities in dB that it is the mean over.
+
+    interval: "overlap" (all qualities that both curves cover) or "28-37 dB" of it. percent is None where less than
+    4 dB are left.
+    """
+
+    anchor: str
+    test: str
+    metric: Metric
+    interval: str
+    percent: float | None
+    low_db: float | None
+    high_db: float | None
+
+
+OVERLAP, COMMON = "overlap", "28-37 dB"
+INTERVALS: tuple[tuple[Metric, str], ...] = (("psnr", COMMON), ("psnr", OVERLAP), ("ms-ssim", OVERLAP))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything an evaluation found. `settings` is ready for JSON."""
+
+    plan: Plan
+    settings: dict[str, Any]
+    rows: list[Row]
+    averages: list[Average]
+    curves: list[Curve]
+    comparisons: list[Comparison]
+
+    def averages_of(self, codec: str) -> list[Average]:
+        return [average for average in self.averages if average.codec == codec]
+
+    def comparison(self, test: str, anchor: str, metric: Metric, interval: str) -> Comparison | None:
+        """The BD-rate of one pair of curve keys; None where there is no such pair."""
+        wanted = (anchor, test, metric, interval)
+        return next((c for c in self.comparisons if (c.anchor, c.test, c.metric, c.interval) == wanted), None)
+
+    def to_json(self) -> str:
+        """Settings, rows, averages and BD-rates; every entry of a list on a line of its own."""
+        content: dict[str, Sequence[Any]] = {
+            "per_image": self.rows,
+            "averages": self.averages,
+            "bd_rates": self.comparisons,
+        }
+        parts = [f' "settings": {json.dumps(self.settings, indent=1, ensure_ascii=False, allow_nan=False)}']
+        for name, entries in content.items():
+            lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False, allow_nan=False) for entry in entries)
+            parts.append(f' "{name}": [\n  ' + ",\n  ".join(lines) + "\n ]")
+        return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def evaluate(plan: Plan, rows: list[Row], command: str, jobs: int) -> Results:
+    """Results of a plan's measured rows."""
+    averages = average(rows)
+    curves = measured_curves(plan, averages)
+    if plan.is_kodak:
+        curves += [published_curve(reference) for reference in load_references()]
+    return Results(plan, describe(plan, command, jobs), rows, averages, curves, compare(curves))
+
+
+def average(rows: Iterable[Row]) -> list[Average]:
+    """Means over the images at each (codec, setting), in the order in which these first appear."""
+    groups: dict[tuple[str, float], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.codec, row.setting].append(row)
+    return [_average_of(codec, setting, group) for (codec, setting), group in groups.items()]
+
+
+def _average_of(codec: str, setting: float, rows: list[Row]) -> Average:
+    ms_ssim = _mean([row.ms_ssim for row in rows])
+    return Average(
+        codec=codec,
+        setting=setting,
+        bpp=fmean(row.bpp for row in rows),
+        psnr=_mean([row.psnr for row in rows]),
+        ms_ssim=ms_ssim,
+        ms_ssim_db=None if ms_ssim is None or ms_ssim >= 1 else ms_ssim_db(ms_ssim),
+        encode_seconds=fmean(row.encode_seconds for row in rows),
+        decode_seconds=fmean(row.decode_seconds for row in rows),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return fmean(present) if len(present) == len(values) else None
+
+
+def measured_curves(plan: Plan, averages: Sequence[Average]) -> list[Curve]:
+    """The curves of the plan's series, in its order."""
+    several = len(plan.cards) > 1
+    curves = []
+    for series in plan.series:
+        own = [entry for entry in averages if entry.codec == series.key]
+        psnr = tuple((entry.bpp, entry.psnr) for entry in own if entry.psnr is not None)
+        ms_ssim = tuple((entry.bpp, entry.ms_ssim_db) for entry in own if entry.ms_ssim_db is not None)
+        if isinstance(series, LearnedSeries):
+            model, prior = series.card.model_id, series.prior
+            label = f"{prior} ({model})" if several else prior
+            curve = Curve(series.key, label, "prior", f"model {model}", psnr, ms_ssim, model, prior)
+        else:
+            curve = Curve(series.key, series.codec.label, "classical", series.version, psnr, ms_ssim)
+        curves.append(curve)
+    return curves
+
+
+def published_curve(reference: ReferenceCurve) -> Curve:
+    """A published curve; its key is prefixed, for classical codecs have the same keys when measured here."""
+    ms_ssim = tuple((bpp, ms_ssim_db(value)) for bpp, value in reference.bpp_ms_ssim)
+    label = reference.label + (", published" if reference.kind == "classical" else "")
+    return Curve(f"published/{reference.key}", label, "published", reference.source, reference.bpp_psnr, ms_ssim)
+
+
+def compare(curves: Sequence[Curve]) -> list[Comparison]:
+    """Every curve against every other, on both metrics, over all common qualities and (PSNR) over 28 to 37 dB."""
+    found = []
+    for anchor, test in itertools.permutations(curves, 2):
+        for metric, interval in INTERVALS:
+            limits = BD_INTERVAL if interval == COMMON else None
+            result = bd_rate(anchor.points(metric), test.points(metric), interval=limits)
+            numbers = (None, None, None) if result is None else (result.percent, result.low_db, result.high_db)
+            found.append(Comparison(anchor.key, test.key, metric, interval, *numbers))
+    return found
+
+
+def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
+    """What was run on what, with what: ready for JSON."""
+    return {
+        "command": command,
+        "images": len(plan.images),
+        "kodak": plan.is_kodak,
+        "models": {
+            card.model_id: {
+                "title": card.title,
+                "objective": card.objective,
+                "digests": {series.prior: series.version for series in plan.learned if series.card is card},
+            }
+            for card in plan.cards
+        },
+        "classical": {series.key: f"{series.codec.label}, {series.version}" for series in plan.classical},
+        "versions": {"jahp-explorer": jahp_gui.__version__, "python": platform.python_version()}
+        | {name: _version(name) for name in ("torch", "numpy", "pillow", "constriction", "bjontegaard")},
+        "machine": {
+            "processor": _processor(),
+            "cores": available_cores(),
+            "processes": jobs,
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The explorer: everything here shows, nothing here computes what the codec computes."""

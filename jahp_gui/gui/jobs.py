@@ -1,0 +1,239 @@
+"""Work off the main thread: jobs with a key, a generation, progress and cancel.
+
+One long-lived `Jobs` object owns the signals; jobs are plain callables in a `QThreadPool` (signals on objects that a
+pool deletes are a known crash). Per key at most one job runs and one waits, so a slider can ask as often as it likes.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import QDeadlineTimer, QObject, QThreadPool, Signal
+
+from jahp_gui.codec.errors import JahpError
+from jahp_gui.gui.i18n import tr
+
+log = logging.getLogger(__name__)
+
+INTERACTIVE_THREADS = 3
+BACKGROUND_NICENESS = 10
+
+
+class Cancelled(Exception):
+    """Raised inside a job that nobody waits for any more."""
+
+
+class Job:
+    """What a running job is given: ask `check` now and then, tell `progress`."""
+
+    def __init__(self, report: Callable[[Any], None], yield_to: Callable[[], bool]):
+        self._report = report
+        self._yield_to = yield_to
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    def check(self) -> None:
+        """Raises `Cancelled` when the job has been cancelled."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def progress(self, value: Any) -> None:
+        """Hand a fraction done, or an intermediate result, to the job's `progress` callback. Checks for cancel."""
+        self.check()
+        self._report(value)
+
+    def give_way(self) -> None:
+        """Wait while interactive jobs run: for background jobs, between two pieces of work. Checks for cancel."""
+        while self._yield_to() and not self._cancelled.wait(0.02):
+            pass
+        self.check()
+
+
+@dataclass(eq=False)
+class _Request:
+    key: str
+    work: Callable[[Job], Any]
+    done: Callable[[Any], None] | None
+    failed: Callable[[str], None] | None
+    progress: Callable[[Any], None] | None
+    label: str
+    background: bool
+    job: Job = field(init=False)
+
+
+class Jobs(QObject):
+    """Starts jobs and delivers what they return, on the main thread and only while it is still wanted."""
+
+    activity_changed = Signal()
+    failed = Signal(str)
+    _posted = Signal(object)
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._interactive, self._background = QThreadPool(), QThreadPool()
+        self._interactive.setMaxThreadCount(INTERACTIVE_THREADS)
+        self._background.setMaxThreadCount(1)
+        self._running: dict[str, _Request] = {}
+        self._waiting: dict[str, _Request] = {}
+        self._progress: dict[str, float] = {}
+        self._closed = False
+        self._posted.connect(lambda deliver: deliver())
+
+    def start(
+        self,
+        key: str,
+        work: Callable[[Job], Any],
+        done: Callable[[Any], None] | None = None,
+        *,
+        failed: Callable[[str], None] | None = None,
+        progress: Callable[[Any], None] | None = None,
+        label: str = "",
+        background: bool = False,
+        keep_running: bool = False,
+    ) -> None:
+        """Run `work(job)` and call `done` with its result, or `failed` with a sentence (default: the signal).
+
+        A job of the same key that waits is replaced; one that runs is cancelled and its result dropped, except with
+        `keep_running`, where it may still finish and be shown before the new one starts. A `label` makes the job
+        visible in the status bar, from where it can be cancelled. Background jobs run one at a time at low priority.
+        """
+        if self._closed:
+            return
+        request = _Request(key, work, done, failed, progress, label, background)
+        request.job = Job(lambda value: self._post(lambda: self._on_progress(request, value)), self.interactive_busy)
+        if key in self._running:
+            self._waiting[key] = request
+            if not keep_running:
+                self._running[key].job.cancel()
+        else:
+            self._launch(request)
+
+    def cancel(self, key: str) -> None:
+        """Drop the job of a key, running or waiting."""
+        self._waiting.pop(key, None)
+        if key in self._running:
+            self._running[key].job.cancel()
+
+    def cancel_labelled(self) -> None:
+        """Cancel every job that the status bar shows."""
+        for key, request in [*self._waiting.items(), *self._running.items()]:
+            if request.label:
+                self.cancel(key)
+
+    def is_active(self, key: str) -> bool:
+        return key in self._waiting or (key in self._running and not self._running[key].job.cancelled)
+
+    def interactive_busy(self) -> bool:
+        """Whether anything runs that the user waits for. Called from background threads."""
+        return any(not request.background for request in list(self._running.values()))
+
+    @property
+    def idle(self) -> bool:
+        return not self._running and not self._waiting
+
+    def activity(self) -> tuple[str, float] | None:
+        """Label and fraction done (negative: unknown) of the newest labelled job."""
+        for key in reversed(self._running):
+            request = self._running[key]
+            if request.label and not request.job.cancelled:
+                return request.label, self._progress.get(key, -1.0)
+        return None
+
+    def shutdown(self, timeout: float) -> bool:
+        """Cancel everything, deliver nothing more; whether all threads have ended within `timeout` seconds."""
+        self._closed = True
+        self._waiting.clear()
+        for request in self._running.values():
+            request.job.cancel()
+        deadline = time.monotonic() + timeout
+        pools = (self._interactive, self._background)
+        return all([pool.waitForDone(QDeadlineTimer(_left(deadline))) for pool in pools])
+
+    def _launch(self, request: _Request) -> None:
+        self._running[request.key] = request
+        pool = self._background if request.background else self._interactive
+        pool.start(lambda: self._run(request))
+        if request.label:
+            self.activity_changed.emit()
+
+    def _run(self, request: _Request) -> None:
+        """In a thread of the pool."""
+        if request.background:
+            _lower_priority()
+        deliver: Callable[[], None] | None = None
+        try:
+            request.job.check()
+            result = request.work(request.job)
+            if request.done is not None:
+                done = request.done
+                deliver = lambda: done(result)  # noqa: E731
+        except Cancelled:
+            pass
+        except JahpError as error:
+            deliver = self._failure(request, str(error))
+        except MemoryError:
+            deliver = self._failure(request, tr("There is not enough memory for this; close other images or programs."))
+        except Exception as error:
+            log.exception("job %s failed", request.key)
+            if "not enough memory" in str(error) or "can't allocate memory" in str(error):  # as torch puts it
+                text = tr("There is not enough memory for this; close other images or programs.")
+            else:
+                text = tr("Something unexpected went wrong: {error}").format(error=error or type(error).__name__)
+            deliver = self._failure(request, text)
+        self._post(lambda: self._on_end(request, deliver))
+
+    def _failure(self, request: _Request, text: str) -> Callable[[], None]:
+        failed = request.failed or self.failed.emit
+        return lambda: failed(text)
+
+    def _post(self, deliver: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the application has gone
+            self._posted.emit(deliver)
+
+    def _on_progress(self, request: _Request, value: Any) -> None:
+        if self._closed or request.job.cancelled or self._running.get(request.key) is not request:
+            return
+        if isinstance(value, float):
+            self._progress[request.key] = value
+            self.activity_changed.emit()
+        if request.progress is not None:
+            request.progress(value)
+
+    def _on_end(self, request: _Request, deliver: Callable[[], None] | None) -> None:
+        if self._running.get(request.key) is request:
+            del self._running[request.key]
+            self._progress.pop(request.key, None)
+        if self._closed:
+            return
+        if deliver is not None and not request.job.cancelled:
+            deliver()
+        # After the delivery, which may have replaced the one that waits or started another under this key.
+        if request.key in self._waiting and request.key not in self._running:
+            self._launch(self._waiting.pop(request.key))
+        self.activity_changed.emit()
+
+
+def _left(deadline: float) -> int:
+    return max(0, int(1000 * (deadline - time.monotonic())))
+
+
+_lowered = threading.local()
+
+
+def _lower_priority() -> None:
+    """Linux knows a niceness per thread, which the threads that torch starts from it inherit."""
+    if hasattr(os, "setpriority") and not getattr(_lowered, "done", False):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
+        _lowered.done = True

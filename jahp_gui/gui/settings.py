@@ -1,0 +1,48 @@
+"""What is kept between two runs (QSettings): looks, geometry, the last images and codec settings."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings
+
+ORGANISATION, APPLICATION = "jahp", "explorer"
+MAX_RECENT = 12
+
+
+class Settings:
+    """Typed access to the settings file."""
+
+    def __init__(self, file: str | None = None):
+        self._store = QSettings(file, QSettings.Format.IniFormat) if file else QSettings(ORGANISATION, APPLICATION)
+
+    def text(self, key: str, default: str = "") -> str:
+        return str(self._store.value(key, default))
+
+    def number(self, key: str, default: float) -> float:
+        try:
+            return float(str(self._store.value(key, default)))
+        except ValueError:  # a file that somebody edited
+            return default
+
+    def flag(self, key: str, default: bool) -> bool:
+        return self.text(key, "true" if default else "false") == "true"
+
+    def blob(self, key: str) -> QByteArray:
+        value = self._store.value(key)
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    def paths(self, key: str) -> list[Path]:
+        value = self._store.value(key, [])
+        entries = [value] if isinstance(value, str) else list(value or [])  # a list of one is read as its entry
+        return [Path(str(entry)) for entry in entries]
+
+    def set(self, key: str, value: str | float | bool | QByteArray | list[Path]) -> None:
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        self._store.setValue(key, [str(entry) for entry in value] if isinstance(value, list) else value)
+
+    def add_recent(self, path: Path) -> None:
+        others = [entry for entry in self.paths("recent") if entry != path]
+        self.set("recent", [path, *others][:MAX_RECENT])
+
+    def sync(self) -> None:
+        self._store.sync()

@@ -1,0 +1,161 @@
+"""Two themes as typed tables of colours. Fusion with explicit palettes: `setColorScheme` does nothing on some systems.
+
+matplotlib and every painted widget take their colours from here, too.
+"""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QPalette
+from PySide6.QtWidgets import QApplication
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Named colours of a theme, "#rrggbb"."""
+
+    name: str
+    window: str
+    panel: str  # lists, entries, plots
+    canvas: str  # behind the image
+    text: str
+    faint_text: str
+    border: str
+    button: str
+    accent: str
+    accent_text: str
+    error: str
+    warning: str
+    grid: str
+
+
+LIGHT = Theme(
+    name="light",
+    window="#f2f3f5",
+    panel="#ffffff",
+    canvas="#dcdfe3",
+    text="#1c2126",
+    faint_text="#5c6670",
+    border="#c4cad0",
+    button="#e9ebee",
+    accent="#0b66c3",
+    accent_text="#ffffff",
+    error="#b3261e",
+    warning="#8a5a00",
+    grid="#dde1e5",
+)
+DARK = Theme(
+    name="dark",
+    window="#23272b",
+    panel="#1a1d20",
+    canvas="#121416",
+    text="#e6e9ec",
+    faint_text="#9aa4ad",
+    border="#3c434a",
+    button="#30363c",
+    accent="#4da3ff",
+    accent_text="#08131f",
+    error="#ff8a80",
+    warning="#ffc457",
+    grid="#30363c",
+)
+THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
+
+# One colour per curve, told apart by the colour-blind (after Okabe and Ito), readable on both themes.
+SERIES_COLOURS = {
+    "joint": "#d55e00",
+    "context": "#cc79a7",
+    "mean-scale-hyperprior": "#0072b2",
+    "scale-hyperprior": "#56a0d3",
+    "factorized": "#009e73",
+    "jpeg420": "#8c8c8c",
+    "jpeg444": "#6f6f6f",
+    "jpeg2000": "#b8860b",
+    "webp": "#7a6fd0",
+    "avif": "#2fa8a0",
+    "heic": "#a0522d",
+}
+
+
+class ThemeSwitch(QObject):
+    """The current theme; painted widgets repaint on `changed`."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theme = LIGHT
+
+    def use(self, name: str) -> None:
+        """Give the application a theme of THEMES, or the one that the system prefers for any other name."""
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        if name not in THEMES:
+            dark = application.styleHints().colorScheme() == Qt.ColorScheme.Dark
+            name = "dark" if dark else "light"
+        self.theme = THEMES[name]
+        application.setStyle("Fusion")
+        application.setPalette(palette_of(self.theme))
+        application.setStyleSheet(style_sheet(self.theme))
+        self.changed.emit()
+
+
+switch = ThemeSwitch()
+
+
+def current() -> Theme:
+    return switch.theme
+
+
+def colour(name: str) -> QColor:
+    """A colour of the current theme by its field name."""
+    return QColor(getattr(switch.theme, name))
+
+
+def series_colour(name: str) -> str:
+    return SERIES_COLOURS.get(name, switch.theme.faint_text)
+
+
+def palette_of(theme: Theme) -> QPalette:
+    palette = QPalette()
+    roles = QPalette.ColorRole
+    for role, value in (
+        (roles.Window, theme.window),
+        (roles.WindowText, theme.text),
+        (roles.Base, theme.panel),
+        (roles.AlternateBase, theme.window),
+        (roles.Text, theme.text),
+        (roles.PlaceholderText, theme.faint_text),
+        (roles.Button, theme.button),
+        (roles.ButtonText, theme.text),
+        (roles.BrightText, theme.error),
+        (roles.Highlight, theme.accent),
+        (roles.HighlightedText, theme.accent_text),
+        (roles.ToolTipBase, theme.panel),
+        (roles.ToolTipText, theme.text),
+        (roles.Link, theme.accent),
+        (roles.Mid, theme.border),
+    ):
+        palette.setColor(role, QColor(value))
+    for role in (roles.WindowText, roles.Text, roles.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.faint_text))
+    return palette
+
+
+def style_sheet(theme: Theme) -> str:
+    """What a palette cannot say."""
+    return f"""
+    QToolTip {{ color: {theme.text}; background: {theme.panel}; border: 1px solid {theme.border}; padding: 4px; }}
+    QLabel[heading="true"] {{ font-weight: 600; }}
+    QLabel[faint="true"] {{ color: {theme.faint_text}; }}
+    QSplitter::handle {{ background: {theme.window}; }}
+    QSplitter::handle:hover {{ background: {theme.border}; }}
+    QFrame#panel {{ background: {theme.panel}; border: 1px solid {theme.border}; border-radius: 5px; }}
+    """
+
+
+def numbers_font(base: QFont) -> QFont:
+    """The font with figures of equal width, so that live numbers do not dance."""
+    font = QFont(base)
+    font.setFeature(QFont.Tag("tnum"), 1)
+    return font

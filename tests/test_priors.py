@@ -1,0 +1,251 @@
+"""The mathematics of the priors: likelihoods, masks, geometry, and the exact form against plain integers."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+
+import reference
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import InvalidHeaderError, ModelError, UsageError
+from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, FrozenLayer, freeze_matrix, load_layer
+from jahp_gui.codec.latent_coding import decode_latents, encode_latents, measure_latents
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.priors import PRIORS, prior_class, prior_of_code
+from jahp_gui.codec.priors.base import FrozenPrior
+from jahp_gui.codec.priors.context_model import ContextModel
+from jahp_gui.codec.priors.density import FactorizedDensity
+from jahp_gui.codec.priors.gaussian import gaussian_bits
+from jahp_gui.codec.wavefront import raster_runs, wavefronts
+
+TINY = Path(__file__).parent / "models" / "tiny"
+CONDITIONAL = [name for name in PRIORS if name != "factorized"]
+CHANNELS = 8
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Model:
+    return Model.load(TINY)
+
+
+def arrays_of(prior: str) -> dict[str, np.ndarray]:
+    tables = safetensors.numpy.load_file(TINY / "tables.safetensors")
+    return tables | safetensors.numpy.load_file(TINY / f"{prior}.safetensors")
+
+
+def some_latents(height: int, width: int, seed: int = 0, spread: float = 3.0) -> np.ndarray:
+    generator = np.random.default_rng((seed, height, width))
+    return np.rint(generator.laplace(0, spread, (height, width, CHANNELS))).astype(np.int16)
+
+
+def test_gaussian_likelihood_agrees_with_numerical_integration() -> None:
+    scale, mean = torch.tensor([0.2, 0.7, 3.0, 40.0], dtype=torch.float64), 0.3
+    for value in (-2.0, 0.0, 1.0, 5.0):
+        x = torch.linspace(value - 0.5, value + 0.5, 20001, dtype=torch.float64)[:, None]
+        density = torch.exp(-0.5 * ((x - mean) / scale) ** 2) / (scale * math.sqrt(2 * math.pi))
+        expected = -torch.log2(torch.trapezoid(density, x, dim=0).clamp(min=1e-9))
+        bits = gaussian_bits(torch.tensor(value - mean, dtype=torch.float64), scale)
+        torch.testing.assert_close(bits, expected, atol=1e-5, rtol=1e-6)
+
+
+def test_factorized_density_is_a_distribution_whose_intervals_agree_with_its_slope() -> None:
+    torch.manual_seed(0)
+    density = FactorizedDensity(3, init_scale=4.0).double()
+    x = torch.linspace(-60, 60, 48001, dtype=torch.float64).expand(3, -1)
+    cumulative = torch.sigmoid(density.logits(x))
+    assert (cumulative.diff(dim=1) >= 0).all()
+    assert (cumulative[:, 0] < 1e-3).all()
+    assert (cumulative[:, -1] > 1 - 1e-3).all()
+    points = torch.tensor([-3.0, 0.0, 2.0], dtype=torch.float64)
+    low = (points - 0.5).view(1, 1, 1, 3).expand(1, 3, 1, 3)
+    probability = torch.exp2(-density.interval_bits(low, low + 1))[0, :, 0]
+    for column, point in enumerate(points):
+        inside = (x[0] >= point - 0.5 - 1e-9) & (x[0] <= point + 0.5 + 1e-9)
+        slope = torch.autograd.functional.jvp(lambda t: torch.sigmoid(density.logits(t)), x, torch.ones_like(x))[1]
+        integral = torch.trapezoid(slope[:, inside], x[0, inside], dim=1)
+        torch.testing.assert_close(probability[:, column], integral, atol=1e-6, rtol=1e-5)
+
+
+def test_context_of_a_position_does_not_see_it_or_anything_after_it() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(latent_channels=3, context_reduction=4, context_features=5)
+    model = ContextModel(config)
+    torch.nn.init.normal_(model.linear)
+    y_hat = torch.randn(1, 3, 7, 7)
+    features, linear = model(y_hat)
+    for place in range(49):
+        changed = y_hat.clone()
+        changed.view(1, 3, -1)[:, :, place] += 10
+        new_features, new_linear = model(changed)
+        for before, after in ((features, new_features), (linear, new_linear)):
+            moved = (before != after).any(1).flatten()
+            assert not moved[: place + 1].any()
+        if place < 48 and place % 7 != 6:
+            assert (features != new_features).any(1).flatten()[place + 1]
+
+
+@pytest.mark.parametrize("name", ["context", "joint"])
+def test_frozen_rows_do_not_depend_on_latents_that_are_not_decoded_yet(tiny: Model, name: str) -> None:
+    prior = tiny.prior(name)
+    y_hat = some_latents(5, 6)
+    z_hat = prior.side_information(y_hat, 40)
+    known = prior.start(z_hat, 5, 6, 40)
+    known.reveal(np.arange(30), y_hat.reshape(30, -1))
+    for place in range(30):
+        state = prior.start(z_hat, 5, 6, 40)
+        state.reveal(np.arange(place), y_hat.reshape(30, -1)[:place])
+        for full, causal in zip(known.rows(np.array([place])), state.rows(np.array([place])), strict=True):
+            np.testing.assert_array_equal(full, causal)
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+@pytest.mark.parametrize("gain_index", [0, 37, 112])
+def test_every_table_index_equals_the_evaluation_in_plain_integers(tiny: Model, name: str, gain_index: int) -> None:
+    prior, tensors = tiny.prior(name), arrays_of(name)
+    y_hat = some_latents(6, 7, spread=1 + gain_index)
+    y_hat[2, 3] = 32767  # beyond the stored table of compressed magnitudes
+    z_hat = prior.side_information(y_hat, gain_index)
+    state = prior.start(z_hat, 6, 7, gain_index)
+    state.reveal(np.arange(42), y_hat.reshape(42, -1))
+    rows, offsets = state.rows(np.arange(42))
+    features = None if z_hat is None else reference.hyper_features(tensors, z_hat, gain_index)
+    for place in range(42):
+        expected = reference.rows_at(tensors, features, y_hat, place // 7, place % 7, gain_index)
+        np.testing.assert_array_equal(rows[place], expected[0])
+        np.testing.assert_array_equal(offsets[place], expected[1])
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_decoder_written_from_the_specification_reads_the_same_latents(tiny: Model, name: str) -> None:
+    prior = tiny.prior(name)
+    y_hat = some_latents(4, 5, spread=20)
+    y_hat[1, 2, :4] = [32767, -32767, 5000, -900]
+    z, y = encode_latents(prior, y_hat, 96)
+    assert reference.decode_latents(arrays_of(name), z, y, y_hat.shape, 96).tolist() == y_hat.tolist()
+
+
+SIZES = [(1, 1), (1, 2), (2, 1), (1, 9), (9, 1), (3, 3), (4, 4), (5, 7), (8, 3), (2, 30)]
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_latents_of_every_size_come_back(tiny: Model, name: str, size: tuple[int, int]) -> None:
+    y_hat = some_latents(*size)
+    z, y = encode_latents(tiny.prior(name), y_hat, 64)
+    np.testing.assert_array_equal(decode_latents(tiny.prior(name), z, y, y_hat.shape, 64), y_hat)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_hyper_latents_have_a_quarter_of_the_latents_sides_rounded_up(tiny: Model, size: tuple[int, int]) -> None:
+    z_hat = tiny.prior("joint").side_information(some_latents(*size), 64)
+    assert z_hat is not None
+    assert z_hat.shape == (math.ceil(size[0] / 4), math.ceil(size[1] / 4), 4)
+    assert z_hat.dtype == np.int16
+
+
+@pytest.mark.parametrize("name", ["context", "joint"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_wavefront_gives_the_rows_of_a_plain_raster_loop(tiny: Model, name: str, size: tuple[int, int]) -> None:
+    height, width = size
+    y_hat = some_latents(height, width)
+    flat = y_hat.reshape(height * width, -1)
+    prior = tiny.prior(name)
+    z_hat = prior.side_information(y_hat, 50)
+    raster = prior.start(z_hat, height, width, 50)
+    expected = []
+    for place in range(height * width):
+        expected.append(raster.rows(np.array([place])))
+        raster.reveal(np.array([place]), flat[place : place + 1])
+    front = prior.start(z_hat, height, width, 50)
+    for step in wavefronts(height, width):
+        for row, place in zip(zip(*front.rows(step), strict=True), step, strict=True):
+            np.testing.assert_array_equal(row[0], expected[place][0][0])
+            np.testing.assert_array_equal(row[1], expected[place][1][0])
+        front.reveal(step, flat[step])
+
+
+def test_wavefronts_take_w_plus_3h_minus_3_steps_and_visit_every_position_once() -> None:
+    assert len(wavefronts(32, 48)) == 48 + 3 * 31
+    for height, width in SIZES:
+        steps = wavefronts(height, width)
+        assert sorted(np.concatenate(steps).tolist()) == list(range(height * width))
+        assert [np.concatenate(raster_runs(height, width)).tolist()] == [list(range(height * width))]
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_measured_bits_are_those_of_the_stream(tiny: Model, name: str) -> None:
+    y_hat = some_latents(12, 16, spread=6)
+    prior = tiny.prior(name)
+    z, y = encode_latents(prior, y_hat, 80)
+    maps = measure_latents(prior, y_hat, 80)
+    assert maps.bits.sum(dtype=np.float64) == pytest.approx(8 * len(y), abs=64)
+    if maps.z_bits is None:
+        assert z == b""
+    else:
+        assert maps.z_bits.sum(dtype=np.float64) == pytest.approx(8 * len(z), abs=64)
+    assert maps.mu.shape == maps.sigma.shape == y_hat.shape
+    assert (maps.sigma > 0).all()
+
+
+def test_factorized_rows_follow_the_density_at_every_gain(tiny: Model) -> None:
+    prior = tiny.prior("factorized")
+    cumulative = arrays_of("factorized")["cumulative"] / (1 << 30)
+    half_step = arrays_of("factorized")["half_step"] / (1 << 20)
+    for gain_index in (0, 50, 112):
+        tables = prior.start(None, 1, 1, gain_index).tables
+        for channel in (0, 3, 7):
+            shift = int(tables.shift[channel])
+            for symbol in (-3, 0, 2):
+                edges = np.array([2 * (symbol << shift) - 1, 2 * ((symbol + 1) << shift) - 1])
+                place = (edges * half_step[gain_index, channel] + 256).clip(0, 512)
+                expected = np.diff(np.interp(place, np.arange(513), cumulative[channel]))[0]
+                assert tables.wide[channel, symbol + 32] / 2**24 == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_freezing_the_trained_form_keeps_its_estimated_rate(name: str) -> None:
+    """An untrained network is the harder case for the tables: its scales and means are anywhere."""
+    torch.manual_seed(1)
+    config = ModelConfig.from_dict({**Model.load(TINY).card.config, "latent_channels": CHANNELS})
+    prior = prior_class(name)(config).eval()
+    for parameter in prior.parameters():
+        if parameter.dim() > 1 and parameter.abs().max() < 0.01:
+            torch.nn.init.normal_(parameter, std=0.02)
+    gains = np.ones((113, CHANNELS))
+    frozen: FrozenPrior = prior_class(name).load_frozen(
+        {**safetensors.numpy.load_file(TINY / "tables.safetensors"), **prior.freeze(gains)}, config
+    )
+    y_hat = some_latents(16, 16, spread=0.6)
+    with torch.no_grad():
+        y = torch.from_numpy(y_hat).float().permute(2, 0, 1)[None]
+        bits = prior.bits(y, torch.ones(1, CHANNELS), torch.tensor([3.0]), straight_through=True).per_image().item()
+    z, y_section = encode_latents(frozen, y_hat, 48)
+    assert 8 * (len(z) + len(y_section)) == pytest.approx(bits, rel=0.02)
+
+
+def test_layers_that_could_lose_a_bit_are_refused() -> None:
+    weight = torch.full((1 << 14, 1), 2.0**18, dtype=torch.float64)
+    with pytest.raises(ModelError, match="bound"):
+        FrozenLayer(weight, torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64), leaky=False)
+
+
+def test_the_largest_activations_a_layer_can_meet_give_the_integer_result() -> None:
+    generator = np.random.default_rng(0)
+    matrix = torch.from_numpy(generator.normal(0, 1, (16, 2000)))
+    stored = {f"x.{part}": value for part, value in freeze_matrix(matrix, torch.randn(16), 16).items()}
+    x = ACTIVATION_LIMIT * generator.choice([-1, 1], (5, 2000))
+    result = load_layer(stored, "x", leaky=True)(torch.from_numpy(x).double())
+    assert result.numpy().astype(np.int64).tolist() == reference.dense(stored, "x", x, leaky=True).tolist()
+
+
+def test_names_and_codes_of_priors_are_unique_and_unknown_ones_are_refused_by_name() -> None:
+    assert len({prior.code for prior in PRIORS.values()}) == len(PRIORS)
+    for prior in PRIORS.values():
+        assert prior_of_code(prior.code) is prior
+    with pytest.raises(UsageError, match="no prior named 'nonsense'"):
+        prior_class("nonsense")
+    with pytest.raises(InvalidHeaderError, match="code 63"):
+        prior_of_code(63)
