@@ -25,12 +25,11 @@ from jahp_gui.codec.latent_coding import (
 )
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import model_of_file
+from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.priors import prior_class, prior_of_code
+from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
 from jahp_gui.codec.stopwatch import Stopwatch
 from jahp_gui.codec.transforms import STRIDE
-
-DEFAULT_PRIOR = "joint"
-DEFAULT_LMBDA = 0.0128
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ All read `LatentMaps` and ŷ (h, w, M); planes are float32 (h, w), those of z (h
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jahp_gui.codec.container import Y_STRIDE, Z_STRIDE
 from jahp_gui.codec.errors import UsageError
-from jahp_gui.codec.latent_coding import LatentMaps
+
+if TYPE_CHECKING:  # at run time it would load torch
+    from jahp_gui.codec.latent_coding import LatentMaps
 
 Plane = NDArray[np.float32]
 
@@ -29,7 +32,7 @@ class Region:
     height: int
 
 
-def values(maps: LatentMaps, y_hat: np.ndarray, quantity: str, latents: str = "y") -> np.ndarray:
+def values(maps: "LatentMaps", y_hat: np.ndarray, quantity: str, latents: str = "y") -> np.ndarray:
     """A quantity of every latent (h, w, C). Raises `UsageError` for z without side information.
 
     "residual" is (ŷ − μ)/σ: of unit spread where the prior predicts its own errors well.
@@ -44,7 +47,7 @@ def values(maps: LatentMaps, y_hat: np.ndarray, quantity: str, latents: str = "y
 
 
 def plane(
-    maps: LatentMaps, y_hat: np.ndarray, quantity: str, latents: str = "y", channel: int | None = None
+    maps: "LatentMaps", y_hat: np.ndarray, quantity: str, latents: str = "y", channel: int | None = None
 ) -> Plane:
     """One channel of a quantity, or without `channel` all of them put together.
 
@@ -60,18 +63,18 @@ def plane(
     return np.sqrt(np.square(of_each, dtype=np.float32).mean(2))
 
 
-def channel_bits(maps: LatentMaps, latents: str = "y") -> NDArray[np.float64]:
+def channel_bits(maps: "LatentMaps", latents: str = "y") -> NDArray[np.float64]:
     """Bits of each channel (C,); empty for z without side information."""
     bits = maps.bits if latents == "y" else maps.z_bits
     return np.zeros(0) if bits is None else bits.sum((0, 1), dtype=np.float64)
 
 
-def total_bits(maps: LatentMaps) -> tuple[float, float]:
+def total_bits(maps: "LatentMaps") -> tuple[float, float]:
     """Bits of (ẑ, ŷ)."""
     return float(channel_bits(maps, "z").sum()), float(channel_bits(maps, "y").sum())
 
 
-def region_bits(maps: LatentMaps, region: Region, image_width: int, image_height: int) -> float:
+def region_bits(maps: "LatentMaps", region: Region, image_width: int, image_height: int) -> float:
     """Bits spent within a region: latents at its edge count by the share of their block that lies inside.
 
     Side information is shared out over the 64 × 64 pixels it describes. The whole image has all bits.

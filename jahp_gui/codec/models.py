@@ -123,7 +123,7 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
             return card
     have = ", ".join(card.model_id for card in cards) or "none"
     raise UnknownModelError(
-        f"There is no model named '{name}' here (installed: {have}); set JAHP_MODELS to its folder."
+        f"There is no model named '{name}' here (installed: {have}); set JAHP_MODELS to the folder that holds it."
     )
 
 
@@ -133,7 +133,7 @@ def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
         card = find_model(model_id)
     except UnknownModelError as error:
         raise UnknownModelError(
-            f"{name} was made with model '{model_id}', which is not installed; set JAHP_MODELS to its folder."
+            f"{name} was made with model '{model_id}', which is not installed; set JAHP_MODELS to the folder that holds it."
         ) from error
     if prior not in card.priors or card.digest(prior) != digest:
         raise ModelMismatchError(

@@ -1,4 +1,4 @@
-"""What the prior codes in a file are called. Without torch, unlike the priors themselves: `jahp info` needs it at once."""
+"""What the prior codes in a file are called. Imports neither torch nor numpy, unlike the priors themselves."""
 
 PRIOR_NAMES = {
     0: "factorized",
@@ -7,3 +7,4 @@ PRIOR_NAMES = {
     3: "context",
     4: "joint",
 }
+DEFAULT_PRIOR = "joint"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 STEPS_PER_ANCHOR = 16
+DEFAULT_LMBDA = 0.0128
 
 
 def gain_index_count(anchors: Sequence[float]) -> int:

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.evaluation.plan import ImageFile, LearnedSeries, Plan, Series
+from jahp_gui.evaluation.plan import ImageFile, Plan, Series
 from jahp_gui.evaluation.rows import Key, Row, RowCache
 
 LARGEST_DEFAULT_JOBS = 8  # each holds the weights and an image's latents
@@ -49,7 +49,9 @@ def measure(plan: Plan, cache: RowCache, jobs: int, progress: Callable[[int, int
     `progress` is told (rows there, rows in all) at the start and after every row. Raises `JahpError` for an image or
     a file that fails; the rows until then are in the cache.
     """
-    keys = [key_of(image, series, setting) for image in plan.images for series in plan.series for setting in series.settings]
+    keys = [
+        key_of(image, series, setting) for image in plan.images for series in plan.series for setting in series.settings
+    ]
     there = sum(key in cache.rows for key in keys)
     progress(there, len(keys))
     for row in _run(units(plan, cache.rows.keys()), jobs):
@@ -64,7 +66,7 @@ def key_of(image: ImageFile, series: Series, setting: float) -> Key:
     return image.path.name, image.sha256, series.key, series.version, setting
 
 
-def units(plan: Plan, known: Sequence[Key] | set[Key]) -> "list[Unit]":
+def units(plan: Plan, known: Collection[Key]) -> "list[Unit]":
     """The work that is left, image by image."""
     found: list[Unit] = []
     for image in plan.images:
@@ -74,10 +76,12 @@ def units(plan: Plan, known: Sequence[Key] | set[Key]) -> "list[Unit]":
             files[str(series.card.folder)] += [(setting, series.prior) for setting in missing]
         # All priors of one λ side by side: they share the picture.
         found += [LearnedUnit(image, folder, tuple(sorted(wanted))) for folder, wanted in files.items() if wanted]
-        for series in plan.classical:
-            missing = [setting for setting in series.settings if key_of(image, series, setting) not in known]
-            if missing:
-                found.append(ClassicalUnit(image, series.codec.key, tuple(missing)))
+        for classical in plan.classical:
+            qualities = tuple(
+                setting for setting in classical.settings if key_of(image, classical, setting) not in known
+            )
+            if qualities:
+                found.append(ClassicalUnit(image, classical.codec.key, qualities))
     return found
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jahp_gui.codec.errors import ImageError, UsageError
-from jahp_gui.codec.gain import STEPS_PER_ANCHOR, gain_index_of, lmbda_of
 from jahp_gui.codec.images import find_images
 from jahp_gui.codec.models import Card, find_model
 from jahp_gui.codec.priors import PRIORS, prior_class
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_of, lmbda_of
 from jahp_gui.evaluation.classical import ClassicalCodec, available_codecs, get_codec
 
 KODAK = {f"kodim{number:02}" for number in range(1, 25)}
@@ -100,12 +100,21 @@ def make_plan(
     """
     files = find_images(folder)
     if not files:
-        raise ImageError(f"There is no image in the folder {folder}.")
-    cards = list({card.model_id: card for card in map(find_model, models)}.values())
+        raise ImageError(f"There is no image in the folder {folder}; name one that holds PNG, JPEG or such files.")
+    cards = _cards(models)
     learned = [series for card in cards for series in _series_of(card, priors, lmbdas)]
     _refuse_unused(cards, learned, priors, lmbdas)
     images = tuple(ImageFile(path, _digest(path)) for path in files)
     return Plan(folder, images, tuple(learned), tuple(ClassicalSeries(codec) for codec in _codecs(classical)))
+
+
+def _cards(models: Sequence[str]) -> list[Card]:
+    """The models, each once."""
+    cards: dict[str, Card] = {}
+    for card in map(find_model, models):
+        if cards.setdefault(card.model_id, card).folder != card.folder:
+            raise UsageError(f"Two of the models are called '{card.model_id}'; evaluate them one after the other.")
+    return list(cards.values())
 
 
 def _digest(path: Path) -> str:
@@ -127,12 +136,18 @@ def _series_of(card: Card, priors: Sequence[str] | None, lmbdas: Sequence[float]
 
 def _serves(anchors: Sequence[float], lmbda: float) -> bool:
     """Whether λ is in the range of the anchors, give or take the half step that the gain index rounds away."""
-    half_steps = ((anchors[1] / anchors[0]) ** (0.5 / STEPS_PER_ANCHOR), (anchors[-1] / anchors[-2]) ** (0.5 / STEPS_PER_ANCHOR))
+    half_steps = (
+        (anchors[1] / anchors[0]) ** (0.5 / STEPS_PER_ANCHOR),
+        (anchors[-1] / anchors[-2]) ** (0.5 / STEPS_PER_ANCHOR),
+    )
     return anchors[0] / half_steps[0] <= lmbda <= anchors[-1] * half_steps[1]
 
 
 def _refuse_unused(
-    cards: Iterable[Card], learned: Sequence[LearnedSeries], priors: Sequence[str] | None, lmbdas: Sequence[float] | None
+    cards: Iterable[Card],
+    learned: Sequence[LearnedSeries],
+    priors: Sequence[str] | None,
+    lmbdas: Sequence[float] | None,
 ) -> None:
     """What was asked for and no model has is a mistake, also where another model leaves something to measure."""
     names = ", ".join(card.model_id for card in cards)
@@ -142,7 +157,9 @@ def _refuse_unused(
             raise UsageError(f"None of the chosen models ({names}) has the prior '{prior}' at the λ asked for.")
     for lmbda in lmbdas or ():
         if not any(_serves(card.lmbda_anchors, lmbda) for card in cards):
-            ranges = "; ".join(f"{card.model_id}: {card.lmbda_anchors[0]:g} to {card.lmbda_anchors[-1]:g}" for card in cards)
+            ranges = "; ".join(
+                f"{card.model_id}: {card.lmbda_anchors[0]:g} to {card.lmbda_anchors[-1]:g}" for card in cards
+            )
             raise UsageError(f"λ = {lmbda:g} is outside the range of every chosen model ({ranges}).")
     for card in cards:
         if not any(series.card is card for series in learned):

@@ -7,6 +7,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import fmean
@@ -46,13 +47,15 @@ class Average:
 class Curve:
     """A rate–distortion curve as plots and BD-rates need it: points (bpp, dB), by setting.
 
-    group: "prior" and "classical" were measured here, "published" was not. model and prior are empty but for a prior.
+    group: "prior" and "classical" were measured here, "published" was not. objective: what it was optimised for.
+    model and prior are empty but for a prior.
     """
 
     key: str
     label: str
     group: Literal["prior", "classical", "published"]
     source: str
+    objective: Literal["mse", "ms-ssim"]
     psnr: tuple[Point, ...]
     ms_ssim: tuple[Point, ...]
     model: str = ""
@@ -99,8 +102,11 @@ class Results:
 
     def comparison(self, test: str, anchor: str, metric: Metric, interval: str) -> Comparison | None:
         """The BD-rate of one pair of curve keys; None where there is no such pair."""
-        wanted = (anchor, test, metric, interval)
-        return next((c for c in self.comparisons if (c.anchor, c.test, c.metric, c.interval) == wanted), None)
+        return self._comparison_of.get((test, anchor, metric, interval))
+
+    @cached_property
+    def _comparison_of(self) -> dict[tuple[str, str, Metric, str], Comparison]:
+        return {(entry.test, entry.anchor, entry.metric, entry.interval): entry for entry in self.comparisons}
 
     def to_json(self) -> str:
         """Settings, rows, averages and BD-rates; every entry of a list on a line of its own."""
@@ -109,7 +115,8 @@ class Results:
             "averages": self.averages,
             "bd_rates": self.comparisons,
         }
-        parts = [f' "settings": {json.dumps(self.settings, indent=1, ensure_ascii=False, allow_nan=False)}']
+        settings = json.dumps(self.settings, indent=1, ensure_ascii=False, allow_nan=False).replace("\n", "\n ")
+        parts = [f' "settings": {settings}']
         for name, entries in content.items():
             lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False, allow_nan=False) for entry in entries)
             parts.append(f' "{name}": [\n  ' + ",\n  ".join(lines) + "\n ]")
@@ -163,9 +170,10 @@ def measured_curves(plan: Plan, averages: Sequence[Average]) -> list[Curve]:
         if isinstance(series, LearnedSeries):
             model, prior = series.card.model_id, series.prior
             label = f"{prior} ({model})" if several else prior
-            curve = Curve(series.key, label, "prior", f"model {model}", psnr, ms_ssim, model, prior)
+            objective: Literal["mse", "ms-ssim"] = "ms-ssim" if series.card.objective == "ms-ssim" else "mse"
+            curve = Curve(series.key, label, "prior", f"model {model}", objective, psnr, ms_ssim, model, prior)
         else:
-            curve = Curve(series.key, series.codec.label, "classical", series.version, psnr, ms_ssim)
+            curve = Curve(series.key, series.codec.label, "classical", series.version, "mse", psnr, ms_ssim)
         curves.append(curve)
     return curves
 
@@ -174,7 +182,15 @@ def published_curve(reference: ReferenceCurve) -> Curve:
     """A published curve; its key is prefixed, for classical codecs have the same keys when measured here."""
     ms_ssim = tuple((bpp, ms_ssim_db(value)) for bpp, value in reference.bpp_ms_ssim)
     label = reference.label + (", published" if reference.kind == "classical" else "")
-    return Curve(f"published/{reference.key}", label, "published", reference.source, reference.bpp_psnr, ms_ssim)
+    return Curve(
+        f"published/{reference.key}",
+        label,
+        "published",
+        reference.source,
+        reference.optimised_for,
+        reference.bpp_psnr,
+        ms_ssim,
+    )
 
 
 def compare(curves: Sequence[Curve]) -> list[Comparison]:

@@ -70,7 +70,9 @@ class RowCache:
         try:
             text = self._path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            raise OutputError(f"The rows measured so far cannot be read from {self._path} ({error.strerror}).") from error
+            raise OutputError(
+                f"The rows measured so far cannot be read from {self._path} ({error.strerror})."
+            ) from error
         self._ends_with_line = text.endswith("\n") or not text
         for line in text.splitlines():
             try:

@@ -26,5 +26,5 @@ def prior_class(name: str) -> type[Prior]:
 def prior_of_code(code: int) -> type[Prior]:
     """The class of a prior by the code in a file. Raises `InvalidHeaderError` for a code that names none."""
     if code not in PRIOR_NAMES:
-        raise InvalidHeaderError(f"The file names a prior (code {code}) that this JAHP Explorer does not know; update it.")
+        raise InvalidHeaderError(f"The file names a prior that JAHP Explorer does not know (code {code}); update it.")
     return PRIORS[PRIOR_NAMES[code]]

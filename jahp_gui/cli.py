@@ -1,0 +1,107 @@
+"""The `jahp` command. Exit codes: 0, 2 for a user's error told in one line, 130 when interrupted."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from jahp_gui import __version__
+from jahp_gui.codec.errors import JahpError, UsageError
+from jahp_gui.commands.common import USER_ERROR, describe_command, memory_named, print_error
+
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 and the number of the signal, as shells say it
+
+
+class Command(NamedTuple):
+    """module: has `add_arguments(parser)` and `run(args) -> int`, and is imported only when the command is chosen."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "encode": Command("jahp_gui.commands.encode", "compress images to .jahp files"),
+    "decode": Command("jahp_gui.commands.decode", "turn .jahp files back into pictures"),
+    "info": Command("jahp_gui.commands.info", "show what a .jahp file says of itself"),
+    "models": Command("jahp_gui.commands.models", "list the installed models"),
+    "maps": Command("jahp_gui.commands.maps", "write bits, μ, σ and ŷ of every latent as NumPy arrays"),
+    "evaluate": Command("jahp_gui.evaluation.command", "measure rate and distortion on a folder of images"),
+    "bench": Command("jahp_gui.bench", "measure the speed of the codec on this machine"),
+    "train": Command("jahp_gui.commands.train", "train a model"),
+    "freeze": Command("jahp_gui.commands.freeze", "make a model folder from training checkpoints"),
+    "gui": Command("jahp_gui.commands.gui", "open the explorer"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage of all options around it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a λ must not end the program on a terminal that has none
+            stream.reconfigure(errors="replace")
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+        return code
+    except JahpError as error:
+        print_error(str(error))
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `jahp models | head -1`
+        discard_output()
+        return BROKEN_PIPE
+    except OSError as error:  # files have sentences of their own; what is left is mostly standard output, a full disk
+        if error.filename is None:
+            discard_output()
+        print_error(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}; choose another place.")
+        return USER_ERROR
+
+
+def run(arguments: Sequence[str]) -> int:
+    chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    try:
+        args = build_parser(chosen).parse_args(arguments)
+    except SystemExit:  # argparse has printed the help or the version
+        return 0
+    with memory_named(f"jahp {chosen}"):
+        return args.run(args)
+
+
+def build_parser(chosen: str | None) -> Parser:
+    """A parser that knows every command by name and the arguments of the chosen one."""
+    parser = Parser(prog="jahp", allow_abbrev=False)
+    describe_command(
+        parser,
+        "Learned image compression with joint autoregressive and hierarchical priors.",
+        """
+jahp encode photo.png                      photo.jahp beside it
+jahp decode photo.jahp back.png
+jahp info photo.jahp
+jahp encode --help                         every command explains itself
+""",
+    )
+    parser.add_argument("--version", action="version", version=f"jahp {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.help, allow_abbrev=False)
+        if name == chosen:
+            module = import_module(command.module)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def discard_output() -> None:
+    """Let the interpreter's own flush at exit, whose errors cannot be caught, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

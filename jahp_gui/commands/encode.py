@@ -1,0 +1,160 @@
+"""jahp encode: images to .jahp files."""
+
+import argparse
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jahp_gui.codec.images import IMAGE_SUFFIXES, LoadedImage, find_images, load_image
+from jahp_gui.codec.models import DEFAULT_MODEL, find_model
+from jahp_gui.codec.prior_names import DEFAULT_PRIOR, PRIOR_NAMES
+from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
+from jahp_gui.commands.common import (
+    STREAM,
+    Job,
+    Progress,
+    add_batch_arguments,
+    arrow,
+    check_output,
+    describe_command,
+    plan_jobs,
+    positive,
+    read_stream,
+    run_jobs,
+    set_threads,
+    write_result,
+)
+
+if TYPE_CHECKING:
+    from jahp_gui.codec import Encoded, Model
+
+SEARCH_STEPS = 10  # of `encode_to_target` at most: seven halvings of 113 gain indices and three neighbours
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    describe_command(
+        parser,
+        "Compress images. Prints for each file its bytes, bits per pixel, ratio to the raw\n"
+        "24 bits per pixel, the λ used, and the prior.",
+        """
+jahp encode photo.png                              photo.jahp at λ = 0.0128
+jahp encode photo.png small.jahp --target-kb 40    the λ that makes 40 000 bytes of it
+jahp encode photo.png --prior factorized --psnr    another prior; report the PSNR of the decoded file
+jahp encode photos/ --out-dir packed --lmbda 0.05  every image of a folder
+jahp encode - - < photo.png | ssh host jahp decode - photo.png
+""",
+    )
+    inputs = "image (PNG, JPEG, WebP, AVIF, TIFF, …), then the .jahp file (default: beside it)"
+    add_batch_arguments(parser, inputs, ".jahp")
+    parser.add_argument(
+        "--prior",
+        default=DEFAULT_PRIOR,
+        metavar="NAME",
+        help=f"{', '.join(PRIOR_NAMES.values())} (default {DEFAULT_PRIOR})",
+    )
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="ID_OR_FOLDER", help=f"see `jahp models` (default {DEFAULT_MODEL})"
+    )
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--lmbda",
+        type=positive,
+        default=DEFAULT_LMBDA,
+        metavar="X",
+        help=f"λ: larger is better and bigger; rounded to the model's grid (default {DEFAULT_LMBDA})",
+    )
+    rate.add_argument("--target-bpp", type=positive, metavar="X", help="search the λ that gives X bits per pixel")
+    rate.add_argument("--target-kb", type=positive, metavar="X", help="search the λ that gives X·1000 bytes")
+    rate.add_argument("--target-psnr", type=positive, metavar="X", help="search the λ that gives X dB; implies --psnr")
+    parser.add_argument(
+        "--psnr",
+        action="store_true",
+        help="decode what was written and report its PSNR over 8-bit RGB (in JSON null for equal pictures)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    jobs = plan_jobs(args.paths, args.out_dir, ".jahp", IMAGE_SUFFIXES, find_images)
+    card = find_model(args.model)
+    card.digest(args.prior)  # a prior it does not have is told before torch takes its seconds to load
+    from jahp_gui.codec import Model
+
+    set_threads(args.threads)
+    return run_jobs(jobs, partial(encode_file, args, Model(card)), describe, args.json)
+
+
+def encode_file(args: argparse.Namespace, model: "Model", job: Job, progress: Progress) -> dict[str, Any]:
+    check_output(job.target, args.force)
+    source = read_stream() if job.source == STREAM else job.source
+    loaded = load_image(source, max_pixels=args.max_pixels, name=job.name)
+    encoded = compress(args, model, loaded, progress)
+    write_result(job.target, encoded.data, args.force)
+    return report(args, model, loaded, encoded)
+
+
+def compress(args: argparse.Namespace, model: "Model", loaded: LoadedImage, progress: Progress) -> "Encoded":
+    from jahp_gui.codec.codec import Target, encode, encode_to_target
+
+    tried = 0
+
+    def step(encoded: "Encoded", value: float) -> None:
+        nonlocal tried
+        tried += 1
+        progress(min(tried / SEARCH_STEPS, 1.0))
+
+    target = target_of(args)
+    if target is None:
+        return encode(model, loaded.rgb, prior=args.prior, lmbda=args.lmbda)
+    return encode_to_target(model, loaded.rgb, Target(*target), prior=args.prior, progress=step)
+
+
+def target_of(args: argparse.Namespace) -> tuple[str, float] | None:
+    """The fields of the `Target` to search for; None where λ is given."""
+    if args.target_bpp is not None:
+        return "bpp", args.target_bpp
+    if args.target_kb is not None:
+        return "bytes", 1000 * args.target_kb
+    if args.target_psnr is not None:
+        return "psnr", args.target_psnr
+    return None
+
+
+def report(args: argparse.Namespace, model: "Model", loaded: LoadedImage, encoded: "Encoded") -> dict[str, Any]:
+    from jahp_gui.codec import decode, metrics
+
+    header, size = encoded.container.header, len(encoded.data)
+    notes = list(loaded.notes)
+    low, high = model.lmbda(model.gain_indices[0]), model.lmbda(model.gain_indices[-1])
+    if target_of(args) is None and not low <= args.lmbda <= high:
+        notes.append(f"λ {args.lmbda:g} is outside the model's range {low:g} to {high:g}")
+    entry = {
+        "bytes": size,
+        "bpp": encoded.container.bpp,
+        "ratio": loaded.rgb.size / size,
+        "lmbda": model.lmbda(header.gain_index),
+        "gain_index": header.gain_index,
+        "prior": args.prior,
+        "model": header.model_id,
+        "width": header.width,
+        "height": header.height,
+        "seconds": sum(encoded.seconds.values()),
+        "notes": notes,
+    }
+    if args.psnr or args.target_psnr is not None:
+        psnr = metrics.psnr(loaded.rgb, decode(encoded.data, model=model, max_pixels=args.max_pixels).rgb)
+        entry["psnr"] = psnr if math.isfinite(psnr) else None
+    return entry
+
+
+def describe(entry: dict[str, Any]) -> str:
+    parts = [
+        f"{entry['bytes']:,} bytes",
+        f"{entry['bpp']:.3f} bpp",
+        f"{entry['ratio']:.1f}:1",
+        f"λ {entry['lmbda']:.4g}",
+        entry["prior"],
+    ]
+    if "psnr" in entry:
+        parts.append("every pixel equal" if entry["psnr"] is None else f"{entry['psnr']:.2f} dB")
+    notes = f" ({'; '.join(entry['notes'])})" if entry["notes"] else ""
+    return f"{arrow(entry)}: {', '.join(parts)}{notes}"

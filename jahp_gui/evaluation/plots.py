@@ -1,0 +1,205 @@
+"""Rate–distortion plots in the field's usual form: bits per pixel across, quality in dB up, every curve named.
+
+Names stand beside the curves, in their colours: where a curve leaves the plot, or where it ends.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jahp_gui.evaluation.curves import Point
+from jahp_gui.evaluation.results import Curve, Metric
+
+# One colour per prior and per codec, the same in every plot.
+COLOURS = {
+    "joint": "#c1121f",
+    "context": "#7b2cbf",
+    "mean-scale-hyperprior": "#e36414",
+    "scale-hyperprior": "#2b8a3e",
+    "factorized": "#1864ab",
+    "jpeg420": "#8d6e63",
+    "jpeg444": "#a1887f",
+    "jpeg2000": "#00838f",
+    "webp": "#9e9d24",
+    "avif": "#ad1457",
+    "heic": "#455a64",
+}
+PUBLISHED = "#b4b9c1"  # lines; their names are darker, to be legible
+PUBLISHED_NAME = "#7a818c"
+MODEL_STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"))  # line and marker of the first, second … model
+PUBLISHED_DASHES = ((), (4, 1.5), (1, 1.2), (6, 1.5, 1, 1.5))  # neighbours in the list must not look alike
+QUALITY_NAMES: dict[Metric, str] = {"psnr": "PSNR over RGB (dB)", "ms-ssim": "MS-SSIM, −10·log₁₀(1 − m) (dB)"}
+NAME_SIZE = 8.5
+NAME_GAP = 0.0255  # of the plot's height between two names
+LEFT_MARGIN = 0.3  # of the plot's width: room for a name to the left of a curve's end
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One figure: `name` is the stem of its files, `largest_bpp` the end of its axis."""
+
+    name: str
+    metric: Metric
+    largest_bpp: float
+
+
+PLOTS = (
+    Plot("psnr", "psnr", 1.6),
+    Plot("psnr-low-rate", "psnr", 0.6),
+    Plot("ms-ssim", "ms-ssim", 1.6),
+    Plot("ms-ssim-low-rate", "ms-ssim", 0.6),
+)
+
+
+def draw(plot: Plot, curves: Sequence[Curve], title: str) -> Figure | None:
+    """The figure, or None where no measured curve has two points in it."""
+    visible = [
+        curve
+        for curve in curves
+        if len(_inside(curve.points(plot.metric), plot.largest_bpp)) >= 2
+        # Those of others that aim at MS-SSIM lie among the JPEGs in PSNR, which says nothing of anyone.
+        and (curve.group != "published" or plot.metric == "ms-ssim" or curve.objective == "mse")
+    ]
+    measured = [curve for curve in visible if curve.group != "published"]
+    if not measured:
+        return None
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    axes = figure.add_subplot()
+    models = list(dict.fromkeys(curve.model for curve in measured if curve.model))
+    for number, curve in enumerate(visible):
+        points = sorted(curve.points(plot.metric))
+        axes.plot(*np.transpose(points), **_style(curve, models, number))
+    axes.set_xlim(0, plot.largest_bpp)
+    axes.set_ylim(_limits(measured, visible, plot))
+    axes.set_xlabel("bits per pixel (whole files)", fontsize=12)
+    axes.set_ylabel(QUALITY_NAMES[plot.metric], fontsize=12)
+    axes.set_title(title, fontsize=13, loc="left")
+    axes.tick_params(labelsize=11)
+    axes.grid(color="#e3e6ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    _name_curves(axes, visible, plot)
+    return figure
+
+
+def save_bytes(figure: Figure, suffix: str) -> bytes:
+    """The figure as a file, ".png" or ".svg"; the same bytes for the same figure."""
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "jahp"}):
+        if suffix == ".svg":
+            figure.savefig(file, format="svg", metadata={"Date": None})
+        else:
+            figure.savefig(file, format="png", dpi=120, pil_kwargs={"optimize": True})
+    return file.getvalue()
+
+
+def _inside(points: Sequence[Point], largest_bpp: float) -> list[Point]:
+    return sorted(point for point in points if point[0] <= largest_bpp)
+
+
+def _style(curve: Curve, models: Sequence[str], number: int) -> dict[str, Any]:
+    if curve.group == "published":
+        dashes = PUBLISHED_DASHES[number % len(PUBLISHED_DASHES)]
+        return {"color": PUBLISHED, "linewidth": 1.0, "dashes": dashes or (None, None), "zorder": 1}
+    if curve.group == "classical":
+        return {"color": COLOURS[curve.key], "linewidth": 1.2, "marker": ".", "markersize": 5, "zorder": 2}
+    line, marker = MODEL_STYLES[models.index(curve.model) % len(MODEL_STYLES)]
+    return {
+        "color": COLOURS[curve.prior],
+        "linewidth": 2.0,
+        "linestyle": line,
+        "marker": marker,
+        "markersize": 5.5,
+        "zorder": 3,
+    }
+
+
+def _limits(measured: Sequence[Curve], visible: Sequence[Curve], plot: Plot) -> tuple[float, float]:
+    """From the lowest measured point to the highest of any curve, with room."""
+    lowest = min(quality for curve in measured for _, quality in _inside(curve.points(plot.metric), plot.largest_bpp))
+    highest = max(quality for curve in visible for _, quality in _inside(curve.points(plot.metric), plot.largest_bpp))
+    room = 0.06 * (highest - lowest)
+    return lowest - room / 2, highest + room
+
+
+def _name_curves(axes: Axes, curves: Sequence[Curve], plot: Plot) -> None:
+    """Names at the right where a curve reaches the edge; above its end, on the emptier side, where it stops before."""
+    bottom, top = axes.get_ylim()
+    edge, inside = [], []
+    for curve in curves:
+        rates, qualities = np.transpose(sorted(curve.points(plot.metric)))
+        reaches = rates[-1] >= 0.97 * plot.largest_bpp
+        end = min(rates[-1], plot.largest_bpp)
+        height = (np.interp(end, rates, qualities) - bottom) / (top - bottom)
+        if reaches:
+            edge.append((curve, end / plot.largest_bpp, float(height)))
+        else:
+            inside.append((curve, end / plot.largest_bpp, float(height)))
+    for (curve, x, y), name_y in zip(edge, spread([y for _, _, y in edge], NAME_GAP), strict=True):
+        _name(axes, curve, (x, y), (1.05, name_y), "left")
+    above = [y + 0.05 for _, _, y in inside]
+    for (curve, x, y), name_y in zip(inside, spread(above, NAME_GAP), strict=True):
+        if x > LEFT_MARGIN:
+            _name(axes, curve, (x, y), (x - 0.03, name_y), "right")
+        else:
+            _name(axes, curve, (x, y), (x + 0.03, name_y), "left")
+
+
+def _name(axes: Axes, curve: Curve, end: Point, place: Point, alignment: str) -> None:
+    """A curve's name at `place` with a thin line to its `end`; both in fractions of the axes."""
+    published = curve.group == "published"
+    colour = PUBLISHED_NAME if published else COLOURS[curve.prior or curve.key]
+    axes.annotate(
+        curve.label,
+        end,
+        place,
+        xycoords="axes fraction",
+        textcoords="axes fraction",
+        ha=alignment,
+        va="center",
+        fontsize=NAME_SIZE if published else NAME_SIZE + 1,
+        fontweight="bold" if curve.group == "prior" else "normal",
+        color=colour,
+        bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        arrowprops={
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.6,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "relpos": (0.0 if alignment == "left" else 1.0, 0.5),  # the line starts at the near end of the name
+        },
+        annotation_clip=False,
+    )
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights moved as little as needed to lie `gap` apart, in the same order and, where they fit, within 0 to 1.
+
+    Neighbours that are too close form a block about their common mean; blocks that touch are merged.
+
+    >>> spread([0.5, 0.5, 0.9], 0.1)
+    [0.45, 0.55, 0.9]
+    """
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    blocks: list[tuple[float, list[int]]] = []  # (lowest height, members)
+    for index in order:
+        members = [index]
+        start = min(max(heights[index], 0.0), 1.0)
+        while blocks and blocks[-1][0] + gap * len(blocks[-1][1]) > start:
+            members = blocks.pop()[1] + members
+            middle = sum(heights[member] for member in members) / len(members)
+            half = gap * (len(members) - 1) / 2
+            start = min(max(middle, half), max(1 - half, half)) - half
+        blocks.append((start, members))
+    placed = [0.0] * len(heights)
+    for start, members in blocks:
+        for number, member in enumerate(members):
+            placed[member] = start + gap * number
+    return placed

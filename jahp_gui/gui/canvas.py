@@ -1,0 +1,316 @@
+"""The comparison view: two pictures in one widget, side by side, swiped, blinked or subtracted.
+
+All panes share `session.view`. The widget paints from the session and writes back only what the user did.
+"""
+
+from collections.abc import Iterator
+
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from jahp_gui.codec.latent_views import STRIDES
+from jahp_gui.gui import captions, painting, theme
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.painting import Pane
+from jahp_gui.gui.results import Side
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.viewstate import ZOOM_STEP
+
+GAP = 4.0  # between two panes
+GRAB = 12.0  # how near the divider the mouse takes hold of it
+KEY_PAN = 64.0  # device pixels
+KEY_SWIPE, KEY_SWIPE_FAR = 0.01, 0.1
+SMALLEST_SELECTION = 4
+
+
+class CompareCanvas(QWidget):
+    """Mouse: wheel zooms to the cursor, drag pans or moves the divider, Shift+drag selects a rectangle."""
+
+    hovered = Signal(object)  # QPoint of the image pixel under the cursor, or None
+    clicked = Signal(object)  # QPoint of the image pixel
+
+    def __init__(self, session: Session, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.session = session
+        self.view = session.view
+        self.divider = 0.5  # fraction of the width
+        self.blinking = False  # A is shown in place of B
+        self.heatmap: QImage | None = None
+        self._pressed_at: QPointF | None = None
+        self._grabbed = ""  # what the mouse drags: "view", "divider" or "selection"
+        self._moved = False
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(240, 160)
+        self.setAccessibleName(tr("Comparison view"))
+        self.setAccessibleDescription(tr("Two versions of the image; arrow keys move the divider or the view."))
+        for signal in (
+            self.view.changed,
+            session.sides_changed,
+            session.compare_changed,
+            session.selection_changed,
+            session.marked_changed,
+            theme.switch.changed,
+        ):
+            signal.connect(self.update)
+        session.compare_changed.connect(self._tell_pane)
+        session.current_changed.connect(self._tell_image)
+        self._tell_image()
+
+    # ------------------------------------------------------------ geometry
+
+    def _tell_image(self) -> None:
+        item = self.session.current
+        if item is not None and item.size is not None:
+            self.view.set_image(*item.size)
+        self.update()
+
+    def _tell_pane(self) -> None:
+        rect, ratio = self._pane_rects()[0], self.devicePixelRatioF()
+        self.view.set_pane(rect.width() * ratio, rect.height() * ratio)
+
+    def _pane_rects(self) -> list[QRectF]:
+        area = QRectF(self.rect())
+        if self.session.compare.mode != "side":
+            return [area]
+        half = (area.width() - GAP) / 2
+        return [
+            QRectF(area.left(), area.top(), half, area.height()),
+            QRectF(area.right() - half, area.top(), half, area.height()),
+        ]
+
+    def panes(self) -> list[Pane]:
+        ratio = self.devicePixelRatioF()
+        return [Pane(rect, self.view.centre, self.view.scale / ratio, ratio) for rect in self._pane_rects()]
+
+    def image_point(self, position: QPointF) -> QPointF:
+        """The image point under a widget point, whichever pane it is in."""
+        panes = self.panes()
+        pane = next((pane for pane in panes if pane.rect.contains(position)), panes[0])
+        return pane.to_image(position)
+
+    def divider_x(self) -> float:
+        return self.divider * self.width()
+
+    # ------------------------------------------------------------ painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.colour("canvas"))
+        if self.session.current is None or self.session.current.size is None:
+            painting.draw_centred(painter, self._empty_text(), QRectF(self.rect()))
+            return
+        for pane, side, label, clip in self._layers():
+            painter.save()
+            painter.setClipRect(clip)
+            self._paint_side(painter, pane, side, label, clip)
+            painter.restore()
+        if self.session.compare.mode == "swipe":
+            painting.draw_divider(painter, self.divider_x(), QRectF(self.rect()))
+
+    def _empty_text(self) -> str:
+        if self.session.current is not None:
+            return self.session.current.failed or tr("Opening {name}").format(name=self.session.current.name)
+        return tr("Drop an image here, or open one with Ctrl+O")
+
+    def _layers(self) -> Iterator[tuple[Pane, Side | None, str, QRectF]]:
+        """(pane, side, its letter, the part of the widget it covers), in the order they are painted."""
+        panes, sides, mode = self.panes(), self.session.sides, self.session.compare.mode
+        whole = QRectF(self.rect())
+        shown = "a" if self.blinking else "b"
+        if mode == "side":
+            for pane, name in zip(panes, ("a", "b"), strict=True):
+                name = "a" if self.blinking else name
+                yield pane, sides[name], name, pane.rect
+        elif mode == "swipe" and not self.blinking:
+            left, right = QRectF(whole), QRectF(whole)
+            left.setRight(self.divider_x())
+            right.setLeft(self.divider_x())
+            yield panes[0], sides["a"], "a", left
+            yield panes[0], sides["b"], "b", right
+        elif mode == "difference" and not self.blinking:
+            yield panes[0], None, "difference", whole
+        else:
+            yield panes[0], sides[shown], shown, whole
+
+    def _paint_side(self, painter: QPainter, pane: Pane, side: Side | None, name: str, clip: QRectF) -> None:
+        if name == "difference":
+            caption = self._paint_difference(painter, pane)
+        elif side is None:
+            painting.draw_centred(painter, self._missing_text(name), clip)
+            painting.draw_label(painter, name.upper(), clip)
+            return
+        else:
+            painting.draw_picture(painter, pane, side.picture)
+            if side.patch is not None and side.patch.region is not None:
+                region = side.patch.region
+                painting.draw_patch(painter, pane, side.patch.picture, region.left, region.top)
+            caption = f"{name.upper()} · " + captions.side_caption(side, self.session.lmbda_at, self._pixels())
+        self._paint_marks(painter, pane, name)
+        painting.draw_label(painter, caption, clip, right=self.session.compare.mode == "swipe" and name == "b")
+        if not self.view.shows_all and side is not None and name == "b":
+            painting.draw_minimap(painter, pane, side.picture, self.view.visible())
+
+    def _paint_difference(self, painter: QPainter, pane: Pane) -> str:
+        sides, gain = self.session.sides, self.session.compare.difference_gain
+        if self.session.difference is None:
+            return tr("Difference")
+        painting.draw_picture(painter, pane, self.session.difference, gain)
+        names = [captions.source_name(side.source) for side in sides.values() if side is not None]
+        return tr("|A − B| × {gain:g}").format(gain=gain) + " · " + " − ".join(names)
+
+    def _paint_marks(self, painter: QPainter, pane: Pane, name: str) -> None:
+        """Heatmap, the marked latent, the selected rectangle."""
+        session = self.session
+        on_picture = name != "a" or self.blinking
+        if session.compare.overlay and self.heatmap is not None and on_picture and session.current is not None:
+            stride = STRIDES[session.map_choice.latents]
+            size = session.current.size or (0, 0)
+            painting.draw_overlay(painter, pane, self.heatmap, stride, size, session.compare.opacity)
+        if session.marked is not None:
+            latents, column, row = session.marked
+            stride = STRIDES[latents]
+            painting.draw_outline(painter, pane.image_rect(QRectF(column * stride, row * stride, stride, stride)))
+        if session.selection is not None:
+            painting.draw_outline(painter, pane.image_rect(QRectF(session.selection)), Qt.PenStyle.DashLine)
+
+    def _missing_text(self, name: str) -> str:
+        item, source = self.session.current, getattr(self.session.compare, name, None)
+        if item is not None and item.original is None and source is not None and source.kind == "original":
+            return tr("Drop the original here to compare")
+        if self.session.model_error:
+            return self.session.model_error
+        return tr("Being made…")
+
+    def _pixels(self) -> int:
+        size = self.session.current.size if self.session.current else None
+        return size[0] * size[1] if size else 1
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self._tell_pane()
+
+    # ------------------------------------------------------------ mouse
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        steps = event.angleDelta().y() / 120
+        if steps:
+            self.view.zoom_by(ZOOM_STEP**steps, self.image_point(event.position()))
+        event.accept()
+
+    def _near_divider(self, position: QPointF) -> bool:
+        return self.session.compare.mode == "swipe" and abs(position.x() - self.divider_x()) <= GRAB
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+            return
+        self._pressed_at, self._moved = event.position(), False
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._grabbed = "selection"
+        elif self._near_divider(event.position()) and event.button() == Qt.MouseButton.LeftButton:
+            self._grabbed = "divider"
+        else:
+            self._grabbed = "view"
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        position = event.position()
+        if self._pressed_at is None:
+            near = self._near_divider(position)
+            self.setCursor(Qt.CursorShape.SplitHCursor if near else Qt.CursorShape.CrossCursor)
+        elif self._moved or (position - self._pressed_at).manhattanLength() > 3:
+            self._drag(position)
+        self.hovered.emit(self._pixel_at(position))
+
+    def _drag(self, position: QPointF) -> None:
+        assert self._pressed_at is not None
+        self._moved = True
+        if self._grabbed == "divider":
+            self.move_divider(position.x() / max(self.width(), 1))
+        elif self._grabbed == "selection":
+            self.session.set_selection(self._selected(self._pressed_at, position))
+        else:
+            delta = (self._pressed_at - position) * self.devicePixelRatioF()
+            self._pressed_at = position
+            self.view.pan(delta.x(), delta.y())
+
+    def _selected(self, start: QPointF, end: QPointF) -> QRect | None:
+        size = self.session.current.size if self.session.current else None
+        if size is None:
+            return None
+        rect = QRectF(self.image_point(start), self.image_point(end)).normalized().toAlignedRect()
+        return rect.intersected(QRect(0, 0, *size))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self._pressed_at is None:
+            return
+        if not self._moved:
+            pixel = self._pixel_at(event.position())
+            if pixel is not None and self._grabbed == "view":
+                self.clicked.emit(pixel)
+        selection = self.session.selection
+        if self._grabbed == "selection" and (
+            not self._moved or selection is None or min(selection.width(), selection.height()) < SMALLEST_SELECTION
+        ):
+            self.session.set_selection(None)
+        self._pressed_at, self._grabbed = None, ""
+        self.setCursor(Qt.CursorShape.CrossCursor)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Between the whole image and 100% at the point."""
+        if self.view.fitted:
+            self.view.zoom_to(1.0, self.image_point(event.position()))
+        else:
+            self.view.fit()
+
+    def leaveEvent(self, event: object) -> None:  # noqa: N802
+        self.hovered.emit(None)
+
+    def _pixel_at(self, position: QPointF) -> object:
+        size = self.session.current.size if self.session.current else None
+        point = self.image_point(position)
+        if size is None or not QRectF(0, 0, *size).contains(point):
+            return None
+        x, y = min(int(point.x()), size[0] - 1), min(int(point.y()), size[1] - 1)
+        return QRect(x, y, 1, 1).topLeft()
+
+    # ------------------------------------------------------------ keys
+
+    def move_divider(self, fraction: float) -> None:
+        self.divider = min(max(fraction, 0.0), 1.0)
+        self.update()
+
+    def blink(self, on: bool) -> None:
+        """Show A in place of B."""
+        if on != self.blinking:
+            self.blinking = on
+            self.update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        direction = {
+            Qt.Key.Key_Left: (-1, 0),
+            Qt.Key.Key_Right: (1, 0),
+            Qt.Key.Key_Up: (0, -1),
+            Qt.Key.Key_Down: (0, 1),
+        }.get(Qt.Key(event.key()))
+        if event.key() == Qt.Key.Key_Space:
+            self.blink(True)
+        elif direction is not None and direction[0] and self.session.compare.mode == "swipe":
+            far = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self.move_divider(self.divider + direction[0] * (KEY_SWIPE_FAR if far else KEY_SWIPE))
+        elif direction is not None:
+            self.view.pan(KEY_PAN * direction[0], KEY_PAN * direction[1])
+        elif event.key() == Qt.Key.Key_Escape:
+            self.session.set_selection(None)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Space:
+            if not event.isAutoRepeat():
+                self.blink(False)
+        else:
+            super().keyReleaseEvent(event)
+
+    def focusOutEvent(self, event: object) -> None:  # noqa: N802
+        self.blink(False)  # the key may be let go of elsewhere

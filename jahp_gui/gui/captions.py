@@ -1,0 +1,85 @@
+"""What things are called: priors, sources, sides, quantities. One place, so that labels always agree."""
+
+from collections.abc import Callable
+
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.results import ClassicalResult, FileResult, LivePicture, SeriesKey, Side, Source
+
+LmbdaAt = Callable[[int], float]
+
+PRIOR_NAMES = {
+    "factorized": "Factorized",
+    "scale-hyperprior": "Scale hyperprior",
+    "mean-scale-hyperprior": "Mean-scale hyperprior",
+    "context": "Context",
+    "joint": "Joint",
+}
+PRIOR_TERMS = {
+    "factorized": "Every channel has one fixed distribution; nothing is known of the place. No side information.",
+    "scale-hyperprior": "Side information ẑ tells how widely the latents spread at each place (σ); their mean is zero.",
+    "mean-scale-hyperprior": "Side information ẑ tells both mean μ and spread σ of the latents at each place.",
+    "context": "Mean and spread are predicted from latents already decoded, above and to the left. No side information.",
+    "joint": "Side information ẑ and the latents already decoded predict together: the paper's model.",
+}
+QUANTITY_NAMES = {
+    "bits": "Bits",
+    "mu": "Mean μ",
+    "sigma": "Scale σ",
+    "latent": "Latent ŷ",
+    "residual": "Residual (ŷ−μ)/σ",
+}
+QUANTITY_UNITS = {"bits": "bit", "mu": "steps", "sigma": "steps", "latent": "steps", "residual": "σ"}
+QUANTITY_TERMS = {
+    "bits": "What each latent costs in the file: −log2 of the probability that the prior gave it.",
+    "mu": "The mean of the distribution that the coder used for each latent, in quantiser steps.",
+    "sigma": "The spread of the distribution that the coder used: how unsure the prior was.",
+    "latent": "The quantised latents themselves: what the file stores and the decoder turns into a picture.",
+    "residual": "How far each latent lay from its prediction, in units of the predicted spread; near 1 when well judged.",
+}
+
+
+def prior_name(prior: str) -> str:
+    return tr(PRIOR_NAMES[prior]) if prior in PRIOR_NAMES else prior
+
+
+def lmbda_text(lmbda: float) -> str:
+    return f"{lmbda:.3g}" if lmbda >= 1 else f"{lmbda:.4f}".rstrip("0")
+
+
+def codec_name(key: str) -> str:
+    try:
+        return get_codec(key).label
+    except UsageError:
+        return key
+
+
+def series_name(key: SeriesKey) -> str:
+    return prior_name(key.name) if key.kind == "prior" else codec_name(key.name)
+
+
+def source_name(source: Source) -> str:
+    """As the menus of the two sides call it."""
+    if source.kind == "original":
+        return tr("Original")
+    if source.kind == "current":
+        return tr("Current setting")
+    return prior_name(source.name) if source.kind == "prior" else codec_name(source.name)
+
+
+def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
+    """The label on the picture: what it is, at what setting and price."""
+    of = side.of
+    if of is None:
+        return tr("Original")
+    if isinstance(of, ClassicalResult):
+        quality = f"{tr(of.quality_name)} {of.quality:.4g}"
+        return f"{of.label} · {quality} · {len(of.data) * 8 / pixels:.3f} bpp · {of.psnr:.2f} dB"
+    name = f"{prior_name(of.choice.prior)} · λ {lmbda_text(lmbda_at(of.choice.gain_index))}"
+    psnr = f" · {of.psnr:.2f} dB" if of.psnr is not None else ""
+    if isinstance(of, FileResult):
+        moving = f" → {tr('outlined part')}: λ {lmbda_text(lmbda_at(side.patch.choice.gain_index))}" if side.patch else ""
+        return f"{name} · {of.container.bpp:.3f} bpp{psnr}{moving}"
+    assert isinstance(of, LivePicture)
+    return f"{name} · {tr('live')}{psnr}"

@@ -1,0 +1,149 @@
+"""Fills the two sides of the comparison: originals, real files of any prior and λ, classical codecs at equal size."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Slot
+
+from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.gui import work
+from jahp_gui.gui.imaging import Pyramid, absolute_difference
+from jahp_gui.gui.jobs import Jobs
+from jahp_gui.gui.results import CURRENT, ORIGINAL, Choice, ClassicalResult, FileResult, LivePicture, Side, Source
+from jahp_gui.gui.session import Session
+
+FileOf = Callable[[Choice, str, Callable[[FileResult], None]], None]
+KEPT_CLASSICAL = 8
+
+
+class ComparisonController(QObject):
+    """Makes `session.sides` what `session.compare` asks for."""
+
+    def __init__(self, session: Session, jobs: Jobs, file_of: FileOf, parent: QObject | None = None):
+        super().__init__(parent)
+        self.session, self.jobs, self._file_of = session, jobs, file_of
+        self._classical: dict[tuple[str, int], ClassicalResult] = {}
+        self._difference_of: tuple[Pyramid, Pyramid] | None = None
+        self._awaited: dict[str, object] = {}  # what the job of a side is making
+        session.compare_changed.connect(self.update)
+
+    def forget(self) -> None:
+        """Another image: nothing made so far is of it."""
+        for key in ("side a", "side b", "difference"):
+            self.jobs.cancel(key)
+        self._classical.clear()
+        self._difference_of = None
+
+    @Slot()
+    def update(self) -> None:
+        for name, source in (("a", self.session.compare.a), ("b", self.session.compare.b)):
+            self._update_side(name, source)
+        self._announce()
+
+    def _update_side(self, name: str, source: Source) -> None:
+        """Put the side's picture in place, or start a job; meanwhile the old one stays under its own label."""
+        session, item = self.session, self.session.current
+        if item is None or item.picture is None:
+            session.sides[name] = None
+        elif source == ORIGINAL:
+            session.sides[name] = Side(source, item.original) if item.original else None
+        elif item.original is None:
+            session.sides[name] = Side(source, item.opened.picture, item.opened) if item.opened else None
+        elif source == CURRENT:
+            self._show_current(name)
+        elif source.kind == "prior":
+            self._update_prior(name, source)
+        else:
+            self._update_classical(name, source)
+
+    def _show_current(self, name: str) -> None:
+        session = self.session
+        shown: LivePicture | FileResult | None = session.live or session.file
+        if shown is None:
+            session.sides[name] = None
+        elif isinstance(shown, LivePicture) and shown.region is not None:
+            if session.file is not None:
+                session.sides[name] = Side(CURRENT, session.file.picture, session.file, patch=shown)
+        else:
+            session.sides[name] = Side(CURRENT, shown.picture, shown)
+
+    def _update_prior(self, name: str, source: Source) -> None:
+        session = self.session
+        if session.card is None or source.name not in session.card.priors:
+            session.sides[name] = None
+            return
+        index = session.choice.gain_index if source.gain_index is None else source.gain_index
+        choice = Choice(session.choice.model_id, source.name, min(index, session.gain_index_count - 1))
+        if choice == session.choice:
+            self._show_current(name)
+        elif source.gain_index is not None or session.exact is not None:  # a λ that moves is awaited
+            if not self._is_awaited(name, choice):
+                self._file_of(choice, f"side {name}", lambda result: self._fill(name, source, result))
+
+    def _update_classical(self, name: str, source: Source) -> None:
+        session = self.session
+        item, exact = session.current, session.exact
+        if item is None or item.original is None or exact is None:
+            return
+        original, n_bytes = item.original, len(exact.data)
+        known = self._classical.get((source.name, n_bytes))
+        if known is not None:
+            self._fill(name, source, known)
+            return
+        if self._is_awaited(name, (source.name, n_bytes)):
+            return
+        codec = get_codec(source.name)
+
+        def done(result: ClassicalResult) -> None:
+            if len(self._classical) >= KEPT_CLASSICAL:
+                self._classical.clear()
+            self._classical[(source.name, n_bytes)] = result
+            self._fill(name, source, result)
+
+        def failed(text: str) -> None:
+            session.sides[name] = None
+            session.tell(text, "error")
+            self._announce()
+
+        self.jobs.start(
+            f"side {name}",
+            lambda job: work.make_classical(codec, original, n_bytes, job),
+            done,
+            failed=failed,
+            label=codec.label,
+        )
+
+    def _is_awaited(self, name: str, what: object) -> bool:
+        """Whether the side's job is already making this; else it is noted as what it will make."""
+        awaited = self._awaited.get(name) == what and self.jobs.is_active(f"side {name}")
+        self._awaited[name] = what
+        return awaited
+
+    def _fill(self, name: str, source: Source, result: FileResult | ClassicalResult) -> None:
+        """Shown only while the side still asks for it."""
+        if getattr(self.session.compare, name) == source:
+            self.session.sides[name] = Side(source, result.picture, result)
+            self._announce()
+
+    def _announce(self) -> None:
+        self._update_difference()
+        self.session.sides_changed.emit()
+
+    def _update_difference(self) -> None:
+        session = self.session
+        sides = [side.picture for side in session.sides.values() if side is not None]
+        if session.compare.mode != "difference" or len(sides) < 2 or sides[0].size != sides[1].size:
+            if session.compare.mode == "difference":
+                session.difference, self._difference_of = None, None
+            return
+        a, b = sides
+        if self._difference_of is not None and self._difference_of[0] is a and self._difference_of[1] is b:
+            return
+        self._difference_of = (a, b)
+
+        def done(difference: Pyramid) -> None:
+            session.difference = difference
+            session.sides_changed.emit()
+
+        self.jobs.start(
+            "difference", lambda job: Pyramid(absolute_difference(a.rgb, b.rgb)), done, keep_running=True
+        )

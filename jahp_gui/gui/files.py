@@ -1,0 +1,235 @@
+"""Images in and results out: opening, dropping, pasting, saving. Decisions here, bytes in jobs."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QMimeData, QObject, QTemporaryDir, QUrl, Slot
+from PySide6.QtGui import QImage
+
+from jahp_gui.codec.errors import ImageError, JahpError
+from jahp_gui.codec.images import IMAGE_SUFFIXES, find_images, save_image, write_atomically
+from jahp_gui.gui import samples, work
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
+from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.results import CURRENT, ORIGINAL, ImageItem
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.settings import Settings
+
+MAX_AT_ONCE = 500  # images of one drop: beyond, the batch dialog is the better tool
+KEPT_PIXELS = 8_000_000  # originals of other images stay in memory up to this size each
+
+
+class FileController(QObject):
+    """Opens and saves for the session."""
+
+    def __init__(self, session: Session, jobs: Jobs, settings: Settings, parent: QObject | None = None):
+        super().__init__(parent)
+        self.session, self.jobs, self.settings = session, jobs, settings
+        self._drag_folder: QTemporaryDir | None = None
+        session.current_changed.connect(self._load_current)
+
+    # ------------------------------------------------------------ in
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Images, `.jahp` files and folders of either; the first new one is shown. Bad ones are told in a message."""
+        items, refused = [], []
+        for path in paths:
+            if path.is_dir():
+                items += [ImageItem(found.name, found) for found in _in_folder(path)]
+            elif path.suffix.lower() == work.JAHP_SUFFIX or path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
+                items.append(ImageItem(path.name, path))
+            else:
+                refused.append(path.name)
+        if len(items) > MAX_AT_ONCE:
+            self.session.tell(tr("Only the first {count} images were opened.").format(count=MAX_AT_ONCE), "warning")
+            items = items[:MAX_AT_ONCE]
+        if refused:
+            self.session.tell(tr("{name} is not there any more.").format(name=", ".join(refused)), "error")
+        if not items:
+            if not refused:
+                self.session.tell(tr("There are no images in that folder."), "warning")
+            return
+        self._open(items)
+
+    def _open(self, items: list[ImageItem]) -> None:
+        """List the items and show the first; a single one is listed only once it could be read."""
+        if len(items) == 1:
+            self._load(items[0], self._show_loaded)
+            return
+        self.session.add_items(items)
+        self.session.select(items[0])
+        self.make_thumbnails()
+
+    def open_sample(self, name: str) -> None:
+        self._open([ImageItem(name, samples.path_of(name))])
+
+    def paste(self, mime: QMimeData) -> bool:
+        """Open what the clipboard or a drop holds: files, else an image. False where it holds neither."""
+        paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+        if paths:
+            self.open_paths(paths)
+            return True
+        image = mime.imageData() if mime.hasImage() else None
+        if isinstance(image, QImage) and not image.isNull():
+            item = ImageItem(tr("Pasted image"), original=Pyramid(rgb_of(image)))
+            self._show_loaded(item)
+            return True
+        self.session.tell(tr("There is no image here that can be opened."), "warning")
+        return False
+
+    @Slot()
+    def _load_current(self) -> None:
+        """Give a listed item its pixels when it is chosen, and take those of other large ones from memory."""
+        item = self.session.current
+        for other in self.session.items:
+            is_big = other.original is not None and other.original.rgb.size > 3 * KEPT_PIXELS
+            if other is not item and is_big and other.path is not None and other.opened is None:
+                other.original = None
+        if item is not None and item.picture is None and item.path is not None:
+            self._load(item, self._show_loaded)
+        elif item is not None and item.original is None and item.opened is not None:
+            self._show_opened(item)
+
+    def _load(self, item: ImageItem, done: Callable[[ImageItem], None]) -> None:
+        path, model = item.path, self.session.model
+        assert path is not None
+
+        def read(job: Job) -> ImageItem:
+            is_jahp = path.suffix.lower() == work.JAHP_SUFFIX
+            return work.thumbnail(work.open_jahp(path, model, job) if is_jahp else work.load_item(path))
+
+        def loaded(fresh: ImageItem) -> None:
+            vars(item).update(vars(fresh))
+            self.settings.add_recent(path)
+            done(item)
+
+        def failed(text: str) -> None:
+            item.failed = text
+            self.session.tell(text, "error")
+            self.session.items_changed.emit()
+
+        self.jobs.start("load", read, loaded, failed=failed, label=tr("Opening {name}").format(name=path.name))
+
+    def _show_loaded(self, item: ImageItem) -> None:
+        """An item whose pixels are there: shown, or taken as the original that an opened `.jahp` lacks."""
+        session = self.session
+        lacking = session.current
+        if lacking is not None and lacking is not item and lacking.original is None and lacking.opened is not None:
+            if item.original is not None and item.original.size == lacking.size:
+                self._attach(lacking, item.original)
+                return
+        if item.thumbnail is None:
+            work.thumbnail(item)
+        if item not in session.items:
+            session.add_items([item])
+        else:
+            session.items_changed.emit()
+        if session.current is item:
+            session.current_changed.emit()  # its pixels have arrived
+        else:
+            session.select(item)
+        if item.notes:
+            session.tell(f"{item.name}: {'; '.join(item.notes)}")
+
+    def _show_opened(self, item: ImageItem) -> None:
+        """The results of a `.jahp` without its original."""
+        session = self.session
+        session.file, session.latents, session.live = item.opened, item.opened_latents, None
+        session.set_compare(a=ORIGINAL, b=CURRENT)
+        session.results_changed.emit()
+        session.maps_changed.emit()
+
+    def _attach(self, item: ImageItem, original: Pyramid) -> None:
+        """From now on the opened file is one setting of its original among others."""
+        session, opened = self.session, item.opened
+        assert opened is not None
+        item.original = original
+        session.clear_results()
+        card = next((card for card in session.cards if card.model_id == opened.choice.model_id), None)
+        if card is not None and card is not session.card:
+            session.use_card(card)
+        session.set_choice(prior=opened.choice.prior, gain_index=opened.choice.gain_index)
+        session.current_changed.emit()
+        session.tell(tr("This is now compared with the original; prior and λ are those of the file."))
+
+    def make_thumbnails(self) -> None:
+        """Small pictures for the list, in the background, one at a time."""
+        items = [item for item in self.session.items if item.thumbnail is None and not item.failed]
+
+        def work_of(job: Job) -> None:
+            for item in items:
+                job.give_way()
+                if item.path is None or item.path.suffix.lower() != work.JAHP_SUFFIX:
+                    job.progress(work.thumbnail(item))
+
+        self.jobs.start(
+            "thumbnails", work_of, progress=lambda _: self.session.items_changed.emit(), background=True
+        )
+
+    # ------------------------------------------------------------ out
+
+    def save_jahp(self, path: Path, *, force: bool) -> None:
+        """Write the real file that is shown."""
+        file = self.session.shown_file
+        if file is not None:
+            data = file.data
+            self.write(path, lambda: write_atomically(path, data, force=force))
+
+    def save_beside(self) -> None:
+        """Write the file beside its source, never over another."""
+        item = self.session.current
+        if item is not None and item.path is not None:
+            self.save_jahp(item.path.with_suffix(work.JAHP_SUFFIX), force=False)
+
+    def save_reconstruction(self, path: Path, *, force: bool) -> None:
+        file = self.session.shown_file
+        if file is not None:
+            rgb = file.picture.rgb
+            self.write(path, lambda: save_image(rgb, path, force=force))
+
+    def write(self, path: Path, action: Callable[[], Any]) -> None:
+        """Run something that writes `path`, in a job, and say how it went."""
+
+        def done(_: Any) -> None:
+            size = path.stat().st_size if path.exists() else 0
+            self.session.tell(tr("Saved {path} ({size:,} bytes)").format(path=path, size=size))
+
+        def guarded(job: Job) -> None:
+            try:
+                action()
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ImageError(tr("{path} cannot be written: {reason}.").format(path=path, reason=reason)) from error
+
+        self.jobs.start(f"write {path}", guarded, done, label=tr("Saving {name}").format(name=path.name))
+
+    def drag_out(self) -> QMimeData | None:
+        """The result as it is dragged out of the window: the `.jahp` as a file, the picture as an image."""
+        file, item = self.session.shown_file, self.session.current
+        if file is None or item is None:
+            return None
+        if self._drag_folder is None:
+            self._drag_folder = QTemporaryDir()
+        stem = Path(item.name).stem or "image"
+        path = Path(self._drag_folder.path()) / f"{stem}{work.JAHP_SUFFIX}"
+        try:
+            write_atomically(path, file.data, force=True)
+        except JahpError as error:
+            self.session.tell(str(error), "error")
+            return None
+        mime = QMimeData()
+        mime.setUrls([QUrl.fromLocalFile(str(path))])
+        mime.setImageData(qimage(file.picture.rgb))
+        return mime
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Images and `.jahp` files of a folder by name."""
+    try:
+        images = find_images(folder)
+        files = [path for path in folder.iterdir() if path.suffix.lower() == work.JAHP_SUFFIX]
+    except (OSError, ImageError):
+        return []
+    return sorted({*images, *files})

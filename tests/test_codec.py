@@ -1,0 +1,251 @@
+"""Images to files and back through the Python API."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jahp_gui.codec import container, metrics
+from jahp_gui.codec.codec import Target, analyse, decode, encode, encode_to_target, encode_y
+from jahp_gui.codec.container import Header
+from jahp_gui.codec.errors import (
+    ContainerError,
+    DigestError,
+    ImageTooLargeError,
+    JahpError,
+    ModelError,
+    ModelMismatchError,
+    UnknownModelError,
+    UsageError,
+)
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import find_model, installed_models
+from jahp_gui.codec.priors import PRIORS
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    waves = 127 + 100 * np.sin(x / 7) * np.cos(y / 11)
+    return np.stack([waves, waves[::-1], 255 * x / width], 2).astype(np.uint8)
+
+
+def with_crc(data: bytes) -> bytes:
+    return data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (17, 33), (64, 64), (100, 5)], ids=str)
+def test_an_image_of_any_size_comes_back_with_its_size(tiny_model: Model, prior: str, size: tuple[int, int]) -> None:
+    encoded = encode(tiny_model, photo(*size), prior=prior, lmbda=0.2)
+    decoded = decode(encoded.data, model=tiny_model)
+    assert decoded.rgb.shape == (*size, 3)
+    assert decoded.rgb.dtype == np.uint8
+    assert decoded.prior == prior
+    assert decoded.intact
+    np.testing.assert_array_equal(decoded.y_hat, encoded.y_hat)
+    index = encoded.container.header.gain_index
+    np.testing.assert_array_equal(decoded.rgb, tiny_model.synthesis(encoded.y_hat, index, *size))
+
+
+def test_bytes_and_psnr_rise_from_anchor_to_anchor(tiny_model: Model) -> None:
+    rgb = photo(96, 128)
+    files = [encode(tiny_model, rgb, lmbda=lmbda) for lmbda in tiny_model.config.lmbda_anchors]
+    sizes = [len(file.data) for file in files]
+    quality = [metrics.psnr(rgb, decode(file.data, model=tiny_model).rgb) for file in files]
+    assert sizes == sorted(sizes)
+    assert quality == sorted(quality)
+
+
+def test_priors_of_a_family_share_their_latents(tiny_model: Model) -> None:
+    latents = [encode(tiny_model, photo(60, 90), prior=prior).y_hat.tolist() for prior in PRIORS]
+    assert all(other == latents[0] for other in latents)
+
+
+def test_gain_indices_and_lmbda_are_each_others_inverse() -> None:
+    anchors = (0.0016, 0.0032, 0.0064, 0.0128, 0.025, 0.05, 0.1, 0.2)
+    for index in range(gain_index_count(anchors)):
+        assert gain_index_of(lmbda_of(index, anchors), anchors) == index
+    assert lmbda_of(3 * STEPS_PER_ANCHOR, anchors) == 0.0128
+    assert gain_index_of(1e-9, anchors) == 0
+    assert gain_index_of(9.0, anchors) == 112
+
+
+def test_the_analysis_is_run_once_for_every_lmbda(tiny_model: Model) -> None:
+    rgb = photo(48, 80)
+    y = tiny_model.analysis(rgb)
+    for lmbda in (0.0016, 0.05):
+        cached = encode_y(tiny_model, y, 48, 80, "joint", tiny_model.gain_index(lmbda))
+        assert cached.data == encode(tiny_model, rgb, lmbda=lmbda).data
+
+
+def test_analysis_of_an_image_adds_up_to_its_file(tiny_model: Model) -> None:
+    rgb = photo(160, 240)
+    result = analyse(tiny_model, rgb, prior="joint", lmbda=0.2)
+    file = encode(tiny_model, rgb, prior="joint", lmbda=0.2).container
+    assert result.maps.bits.sum(dtype=np.float64) == pytest.approx(8 * len(file.y), abs=64)
+    assert result.maps.bits.shape == result.y_hat.shape == (10, 15, 8)
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [("bytes", 0.01, 0.1), ("psnr", 0.003, 0.1)])
+def test_targets_are_met_within_two_percent_by_a_real_file(
+    tiny_model: Model, kind: str, low: float, high: float
+) -> None:
+    rgb = photo(160, 160)
+    for lmbda in (low, high):
+        file = encode(tiny_model, rgb, lmbda=lmbda)
+        value = len(file.data) if kind == "bytes" else metrics.psnr(rgb, decode(file.data, model=tiny_model).rgb)
+        found = encode_to_target(tiny_model, rgb, Target(kind, value * 1.001))
+        decoded = decode(found.data, model=tiny_model)
+        reached = len(found.data) if kind == "bytes" else metrics.psnr(rgb, decoded.rgb)
+        assert reached == pytest.approx(value * 1.001, rel=0.02)
+
+
+def test_targets_out_of_reach_say_which_side(tiny_model: Model) -> None:
+    with pytest.raises(UsageError, match=r"cannot be reached.*nearest is more"):
+        encode_to_target(tiny_model, photo(64, 64), Target("bytes", 10))
+    with pytest.raises(UsageError, match=r"cannot be reached.*nearest is less"):
+        encode_to_target(tiny_model, photo(64, 64), Target("psnr", 90))
+
+
+def test_damage_to_the_payload_is_the_digest_error_or_harmless_however_the_crc(tiny_model: Model) -> None:
+    """Every bit of a small file, with the checksum made right again: never a wrong picture, never another error."""
+    encoded = encode(tiny_model, photo(33, 40), lmbda=0.1)
+    for bit in range(8 * (len(encoded.data) - 4)):
+        damaged = bytearray(encoded.data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        started = time.monotonic()
+        try:
+            decoded = decode(with_crc(bytes(damaged)), model=tiny_model)
+        except JahpError as error:
+            assert str(error)
+        else:
+            # The last word of a section may hold bits that no symbol needs; the digest then vouches for the latents.
+            # Size and λ say nothing about ŷ: a file that lies about them within the same latents is a valid file.
+            np.testing.assert_array_equal(decoded.y_hat, encoded.y_hat)
+        assert time.monotonic() - started < 2
+
+
+def test_damage_can_be_looked_at_when_asked_for(tiny_model: Model) -> None:
+    encoded = encode(tiny_model, photo(64, 64), lmbda=0.2)
+    damaged = bytearray(encoded.data)
+    damaged[-40] ^= 255
+    data = with_crc(bytes(damaged))
+    with pytest.raises(DigestError, match="damaged"):
+        decode(data, model=tiny_model)
+    shown = decode(data, model=tiny_model, check=False)
+    assert not shown.intact
+    assert shown.rgb.shape == (64, 64, 3)
+
+
+def test_truncated_files_are_refused_at_every_length(tiny_model: Model) -> None:
+    data = encode(tiny_model, photo(20, 20)).data
+    for length in range(len(data)):
+        with pytest.raises(ContainerError):
+            decode(data[:length], model=tiny_model)
+
+
+def repacked(data: bytes, **changes) -> bytes:
+    parsed = container.parse(data)
+    return container.pack(Header(**{**vars(parsed.header), **changes}), parsed.z, parsed.y)
+
+
+def test_lies_in_the_header_are_named(tiny_model: Model) -> None:
+    data = encode(tiny_model, photo(40, 40)).data
+    with pytest.raises(UnknownModelError, match="'elsewhere', which is not installed"):
+        decode(repacked(data, model_id="elsewhere"))
+    with pytest.raises(ModelMismatchError, match="other weights of model 'tiny'"):
+        decode(repacked(data, model_digest=b"123456"))
+    with pytest.raises(ContainerError, match="code 60"):
+        decode(repacked(data, prior_code=60))
+    with pytest.raises(DigestError, match="gain index 239"):
+        decode(repacked(data, gain_index=239))
+    with pytest.raises(DigestError):
+        decode(repacked(data, gain_index=3))
+    with pytest.raises(DigestError):
+        decode(repacked(data, width=56))
+    with pytest.raises(ImageTooLargeError):
+        decode(repacked(data, width=30_000, height=30_000))
+
+
+def test_wrong_arguments_are_named(tiny_model: Model) -> None:
+    with pytest.raises(UsageError, match="has no prior 'nonsense'"):
+        encode(tiny_model, photo(8, 8), prior="nonsense")
+    with pytest.raises(UsageError, match="positive"):
+        encode(tiny_model, photo(8, 8), lmbda=0)
+    with pytest.raises(UnknownModelError, match="no model named 'nothing'"):
+        find_model("nothing")
+
+
+def test_damaged_and_missing_weights_are_refused(tiny_model: Model, tmp_path: Path) -> None:
+    for file in tiny_model.card.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "joint.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match="damaged"):
+        encode(Model.load(tmp_path), photo(8, 8))
+    weights.unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        encode(Model.load(tmp_path), photo(8, 8))
+    (tmp_path / "card.json").write_text("{}")
+    with pytest.raises(ModelError, match="card"):
+        Model.load(tmp_path)
+
+
+def test_models_are_found_in_the_folders_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "tiny" in [card.model_id for card in installed_models()]
+    monkeypatch.setenv("JAHP_MODELS", str(tmp_path))
+    assert "tiny" not in [card.model_id for card in installed_models()]
+
+
+def test_encoding_in_several_threads_gives_the_same_bytes(tiny_model: Model) -> None:
+    rgb = photo(70, 90)
+    expected = encode(tiny_model, rgb).data
+    results: list[bytes] = []
+    threads = [threading.Thread(target=lambda: results.append(encode(tiny_model, rgb).data)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 4
+
+
+def test_decoding_can_be_watched_and_stopped(tiny_model: Model) -> None:
+    data = encode(tiny_model, photo(64, 64)).data
+    seen: list[float] = []
+    decode(data, model=tiny_model, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+    def stop(fraction: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        decode(data, model=tiny_model, progress=stop)
+
+
+def test_the_codec_imports_neither_qt_nor_the_gui() -> None:
+    code = (
+        "import sys, pkgutil, importlib, jahp_gui.codec as c;"
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(c.__path__, 'jahp_gui.codec.')];"
+        "print([m for m in sys.modules if m.startswith(('PySide6', 'jahp_gui.gui'))])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_readmes_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parent.parent
+    example = re.search(r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.S)
+    assert example is not None
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example.group(1), "README.md", "exec"), {})
+    assert list(tmp_path.glob("*.jahp"))

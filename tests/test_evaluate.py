@@ -1,0 +1,428 @@
+"""`jahp evaluate`: real files, averages, BD-rates, the report, and going on after a stop."""
+
+import csv
+import dataclasses
+import json
+import math
+import xml.etree.ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from jahp_gui.codec.codec import decode, encode
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import ImageError, JahpError, OutputError, UsageError
+from jahp_gui.codec.metrics import psnr
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import find_model
+from jahp_gui.codec.priors import PRIORS
+from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
+from jahp_gui.codec.priors.gaussian import GaussianPrior
+from jahp_gui.codec.transforms import build_transforms
+from jahp_gui.evaluation import cost, measure, plan, plots, report, results
+from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.evaluation.claims import judge, ladder_steps, line_ups
+from jahp_gui.evaluation.plan import ImageFile, LearnedSeries, Plan
+from jahp_gui.evaluation.references import load_references
+from jahp_gui.evaluation.rows import Row, RowCache, rows_to_csv
+
+LMBDAS = ("0.0064", "0.05")
+SIZES = {"dark.png": (208, 184), "light.png": (184, 192)}  # (width, height): MS-SSIM needs more than 160
+
+
+def jahp(*arguments: object) -> int:
+    """Run `jahp` with errors as exceptions."""
+    from jahp_gui import cli
+
+    return cli.run([str(argument) for argument in arguments])
+
+
+def synthetic(seed: int, width: int, height: int) -> np.ndarray:
+    """Waves with some noise: neither flat nor incompressible."""
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(seed).normal(0, 4, (height, width, 3))
+    waves = np.sin(x / (7 + seed)) + np.cos((x + 2 * y) / 31)
+    return np.clip(100 + 20 * seed + 40 * waves[..., None] + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos")
+    for seed, (name, (width, height)) in enumerate(SIZES.items(), 1):
+        Image.fromarray(synthetic(seed, width, height)).save(path / name)
+    return path
+
+
+@pytest.fixture(scope="module")
+def outputs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that one run over all priors writes."""
+    path = tmp_path_factory.mktemp("evaluation")
+    arguments = ("--models", "tiny", "--lmbdas", *LMBDAS, "--classical", "jpeg420", "webp", "--jobs", "1")
+    code = jahp(
+        "evaluate", folder, "--out", path / "results.json", "--csv", path / "rows.csv", "--report", path, *arguments
+    )
+    assert code == 0
+    return path
+
+
+@pytest.fixture
+def content(outputs: Path) -> dict[str, Any]:
+    return json.loads((outputs / "results.json").read_text(encoding="utf-8"))
+
+
+def test_there_is_a_row_for_every_image_codec_and_setting(content: dict[str, Any]) -> None:
+    wanted = {(f"tiny/{prior}", float(lmbda)) for prior in PRIORS for lmbda in LMBDAS}
+    wanted |= {(key, float(q)) for key in ("jpeg420", "webp") for q in get_codec(key).default_qualities}
+    found = [(row["image"], row["codec"], row["setting"]) for row in content["per_image"]]
+    assert set(found) == {(image, codec, setting) for image in SIZES for codec, setting in wanted}
+    assert len(found) == len(set(found))
+
+
+def test_a_row_tells_of_the_file_that_the_codec_writes(
+    content: dict[str, Any], folder: Path, tiny_model: Model
+) -> None:
+    for row in content["per_image"]:
+        rgb = np.array(Image.open(folder / row["image"]))
+        width, height = SIZES[row["image"]]
+        assert row["bpp"] == 8 * row["bytes"] / (width * height)
+        if row["codec"].startswith("tiny/") and row["setting"] == 0.05:
+            data = encode(tiny_model, rgb, prior=row["codec"].removeprefix("tiny/"), lmbda=0.05).data
+            assert row["bytes"] == len(data)
+            assert row["psnr"] == pytest.approx(psnr(rgb, decode(data, model=tiny_model).rgb), abs=1e-3)
+    jpeg = [row for row in content["per_image"] if row["codec"] == "jpeg420"]
+    assert all(
+        row["bytes"] == len(get_codec("jpeg420").encode(np.array(Image.open(folder / row["image"])), row["setting"]))
+        for row in jpeg
+    )
+
+
+def test_all_priors_share_the_picture_at_one_lambda(content: dict[str, Any]) -> None:
+    for image in SIZES:
+        for lmbda in map(float, LMBDAS):
+            rows = [
+                row
+                for row in content["per_image"]
+                if row["image"] == image and row["setting"] == lmbda and row["codec"].startswith("tiny/")
+            ]
+            assert len({(row["psnr"], row["ms_ssim"]) for row in rows}) == 1
+            assert len({row["bytes"] for row in rows}) > 1
+
+
+def test_csv_and_json_hold_the_same_rows(content: dict[str, Any], outputs: Path) -> None:
+    with open(outputs / "rows.csv", encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [list(row.values()) for row in table] == [list(map(str, row.values())) for row in content["per_image"]]
+    assert list(table[0]) == [field.name for field in dataclasses.fields(Row)]
+
+
+def test_averages_are_means_over_the_images(content: dict[str, Any]) -> None:
+    for average in content["averages"]:
+        first, second = (
+            row
+            for row in content["per_image"]
+            if (row["codec"], row["setting"]) == (average["codec"], average["setting"])
+        )
+        for name in ("bpp", "psnr", "ms_ssim", "encode_seconds", "decode_seconds"):
+            assert average[name] == pytest.approx((first[name] + second[name]) / 2)
+        mean = (first["ms_ssim"] + second["ms_ssim"]) / 2
+        assert average["ms_ssim_db"] == pytest.approx(-10 * math.log10(1 - mean))
+
+
+def test_every_pair_of_curves_is_compared_in_both_directions(content: dict[str, Any]) -> None:
+    keys = [f"tiny/{prior}" for prior in PRIORS] + ["jpeg420", "webp"]
+    pairs = {(entry["anchor"], entry["test"]) for entry in content["bd_rates"]}
+    assert pairs == {(anchor, test) for anchor in keys for test in keys if anchor != test}
+    jpeg, webp = "jpeg420", "webp"
+    there, back = (
+        next(
+            entry["percent"]
+            for entry in content["bd_rates"]
+            if (entry["anchor"], entry["test"], entry["metric"], entry["interval"]) == (*pair, "psnr", "overlap")
+        )
+        for pair in ((jpeg, webp), (webp, jpeg))
+    )
+    assert (1 + there / 100) * (1 + back / 100) == pytest.approx(1)
+
+
+def test_the_report_has_its_tables_and_plots(outputs: Path) -> None:
+    text = (outputs / "report.md").read_text(encoding="utf-8")
+    for words in ("| λ | PSNR (dB) |", "| JPEG 4:2:0 | 4 |", "| PSNR, 28 to 37 dB |", "encoder kMAC/px", "libwebp"):
+        assert words in text
+    assert "jahp evaluate" in text and "--lmbdas 0.0064 0.05" in text
+    for name in ("psnr", "ms-ssim"):
+        assert f"]({name}.png)" in text
+        assert Image.open(outputs / f"{name}.png").width > 1000
+        assert xml.etree.ElementTree.parse(outputs / f"{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_published_curves_are_for_kodak_alone(content: dict[str, Any], outputs: Path) -> None:
+    assert not content["settings"]["kodak"]
+    assert not any("published" in entry["anchor"] for entry in content["bd_rates"])
+    text = (outputs / "report.md").read_text(encoding="utf-8")
+    assert "BPG" not in text and "paper's claims beside ours" not in text
+
+
+# ---------------------------------------------------------------- going on where a run was stopped
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The priors of the files that are really encoded, and "analysis" where that is run."""
+    calls: list[str] = []
+    encode_y, analysis = measure.encode_y, Model.analysis
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments[4])
+        return encode_y(*arguments)
+
+    def counted_analysis(model: Model, rgb: np.ndarray) -> np.ndarray:
+        calls.append("analysis")
+        return analysis(model, rgb)
+
+    monkeypatch.setattr(measure, "encode_y", counted)
+    monkeypatch.setattr(Model, "analysis", counted_analysis)
+    return calls
+
+
+def evaluate_joint(folder: Path, out: Path) -> dict[str, Any]:
+    arguments = ("--models", "tiny", "--lmbdas", *LMBDAS, "--classical", "none", "--jobs", "1", "--force")
+    jahp("evaluate", folder, "--out", out, "--priors", "joint", "factorized", *arguments)
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+def test_a_second_run_measures_nothing_again(folder: Path, tmp_path: Path, encoded: list[str]) -> None:
+    out = tmp_path / "results.json"
+    first = evaluate_joint(folder, out)
+    assert encoded.count("analysis") == 2  # once for each image, whatever the number of priors and λ
+    assert encoded.count("joint") == encoded.count("factorized") == 4
+    encoded.clear()
+    assert evaluate_joint(folder, out) == first
+    assert encoded == []
+
+
+def test_a_stopped_run_measures_only_what_is_missing(folder: Path, tmp_path: Path, encoded: list[str]) -> None:
+    out, cache = tmp_path / "results.json", tmp_path / "results.rows.jsonl"
+    first = evaluate_joint(folder, out)
+    lines = cache.read_text(encoding="utf-8").splitlines(keepends=True)
+    cache.write_text("".join(lines[:-2]) + lines[-2][:40], encoding="utf-8")  # killed while it wrote the last but one
+    encoded.clear()
+    assert [row["bytes"] for row in evaluate_joint(folder, out)["per_image"]] == [
+        row["bytes"] for row in first["per_image"]
+    ]
+    assert encoded == ["analysis", "factorized", "joint"]
+    assert len(RowCache(cache).rows) == len(lines)
+
+
+def test_a_changed_image_is_measured_again(folder: Path, tmp_path: Path, encoded: list[str]) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in SIZES:
+        (images / name).write_bytes((folder / name).read_bytes())
+    evaluate_joint(images, tmp_path / "results.json")
+    encoded.clear()
+    Image.fromarray(synthetic(5, 176, 200)).save(images / "light.png")
+    evaluate_joint(images, tmp_path / "results.json")
+    assert encoded.count("joint") == 2
+
+
+def test_several_processes_find_the_same(folder: Path, tmp_path: Path, content: dict[str, Any]) -> None:
+    out = tmp_path / "results.json"
+    jahp("evaluate", folder, "--out", out, "--models", "tiny", "--lmbdas", LMBDAS[0], "--priors", "scale-hyperprior",
+         "--classical", "none", "--jobs", "2")  # fmt: skip
+    found = {row["image"]: row["bytes"] for row in json.loads(out.read_text(encoding="utf-8"))["per_image"]}
+    assert found == {
+        row["image"]: row["bytes"]
+        for row in content["per_image"]
+        if row["codec"] == "tiny/scale-hyperprior" and row["setting"] == float(LMBDAS[0])
+    }
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+def test_mistakes_are_told_before_anything_is_measured(folder: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "results.json")
+    tiny = ("--models", "tiny")
+    (tmp_path / "there.json").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="nowhere"):
+        jahp("evaluate", tmp_path / "nowhere", *out, *tiny)
+    with pytest.raises(ImageError, match="no image"):
+        jahp("evaluate", tmp_path / "empty", *out, *tiny)
+    with pytest.raises(OutputError, match="--force"):
+        jahp("evaluate", folder, "--out", tmp_path / "there.json", *tiny)
+    with pytest.raises(UsageError, match="no prior named 'jont'"):
+        jahp("evaluate", folder, *out, *tiny, "--priors", "jont")
+    with pytest.raises(UsageError, match="λ = 3 is outside"):
+        jahp("evaluate", folder, *out, *tiny, "--lmbdas", "0.01", "3")
+    with pytest.raises(UsageError, match="'gif'"):
+        jahp("evaluate", folder, *out, *tiny, "--classical", "gif")
+    with pytest.raises(JahpError, match="no model named"):
+        jahp("evaluate", folder, *out, "--models", "huge")
+
+
+def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ImageError, match="broken.png"):
+        jahp("evaluate", tmp_path, "--out", tmp_path / "r.json", "--models", "tiny", "--classical", "none", "--jobs", 1)
+
+
+# ---------------------------------------------------------------- averages, curves and claims by hand
+
+
+def row(image: str, setting: float, bpp: float, psnr: float | None, ms_ssim: float | None, codec: str = "webp") -> Row:
+    return Row(image, "", 200, 200, codec, "", setting, round(bpp * 5000), bpp, psnr, ms_ssim, 1.0, 3.0)
+
+
+def test_an_image_without_a_quality_leaves_the_average_without_one() -> None:
+    (average,) = results.average([row("a", 1, 0.5, 30, 0.9), row("b", 1, 1.5, None, None)])
+    assert (average.bpp, average.psnr, average.ms_ssim, average.ms_ssim_db) == (1.0, None, None, None)
+    assert rows_to_csv([row("b", 1, 1.5, None, None)]).splitlines()[1] == "b,,200,200,webp,,1,7500,1.5,,,1.0,3.0"
+
+
+@pytest.fixture(scope="module")
+def kodak_results() -> results.Results:
+    """Rows as if the joint prior were the paper's with 10% more bits, mean-scale with 20%, scale with 30%."""
+    card = find_model("tiny")
+    images = tuple(ImageFile(Path(f"kodim{number:02}.png"), "") for number in range(1, 25))
+    priors = {"joint": 1.1, "mean-scale-hyperprior": 1.2, "scale-hyperprior": 1.3}
+    paper = next(curve for curve in load_references() if curve.key == "paper-joint")
+    settings = tuple(map(float, range(len(paper.bpp_psnr))))
+    series = tuple(LearnedSeries(card, prior, settings) for prior in priors)
+    rows = [
+        row(image.path.name, setting, bpp * priors[one.prior], quality, 1 - 10 ** (-quality / 20), one.key)
+        for image in images
+        for one in series
+        for setting, (bpp, quality) in zip(settings, paper.bpp_psnr, strict=True)
+    ]
+    return results.evaluate(Plan(Path("kodak"), images, series, ()), rows, "jahp evaluate kodak", 1)
+
+
+def test_claims_are_judged_by_the_same_bd_rate(kodak_results: results.Results) -> None:
+    (line_up,) = line_ups(kodak_results)
+    verdicts = {verdict.claim.text: verdict for verdict in judge(kodak_results, line_up, "psnr")}
+    hyperprior = verdicts["joint against scale hyperprior"]
+    assert hyperprior.ours is not None and hyperprior.ours.percent == pytest.approx(100 * (1.1 / 1.3 - 1))
+    assert hyperprior.margin == pytest.approx(100 * (1.1 / 1.3 - 1) + 15.8)
+    bpg = verdicts["joint against BPG 4:4:4"]
+    assert bpg.paper is not None and bpg.paper.percent is not None
+    assert bpg.ours is not None and bpg.ours.percent is not None
+    assert 100 + bpg.ours.percent == pytest.approx(1.1 * (100 + bpg.paper.percent))
+    assert verdicts["joint against context only"].margin is None
+    assert ladder_steps(kodak_results, line_up) == [
+        ("scale-hyperprior", "mean-scale-hyperprior", 9, 9),
+        ("mean-scale-hyperprior", "joint", 9, 9),
+    ]
+
+
+def test_the_report_on_kodak_has_claims_and_published_curves(kodak_results: results.Results) -> None:
+    text = report.report_text(kodak_results, [])
+    assert "| joint against scale hyperprior | −15.8% | −17.2% | −15.4% | missed by 0.4 points | – |" in text
+    assert "| BPG 4:4:4, published |" in text and "## Sources of the published curves" in text
+    assert "mean-scale-hyperprior takes more bits than joint for the same latents at 9 of 9 λ." in text
+
+
+def test_a_plot_names_every_curve_in_it(kodak_results: results.Results) -> None:
+    figure = plots.draw(plots.PLOTS[0], kodak_results.curves, "Kodak")
+    assert figure is not None
+    svg = {text.get_text() for text in figure.axes[0].texts}
+    assert {"joint", "scale-hyperprior", "VVC (VTM), published", "Minnen 2018 joint (paper)"} <= svg
+    assert plots.save_bytes(figure, ".svg") == plots.save_bytes(figure, ".svg")
+
+
+@pytest.mark.parametrize("heights", [[0.5, 0.51, 0.9], [0.99, 1.0, 1.0], [-0.2, 0.0, 0.03, 0.5], [0.3] * 7])
+def test_names_keep_their_distance_and_order(heights: list[float]) -> None:
+    placed = plots.spread(heights, 0.1)
+    assert all(upper - lower >= 0.1 - 1e-9 for lower, upper in zip(placed, placed[1:], strict=False))
+    assert min(placed) >= -1e-9 and max(placed) <= 1 + 1e-9
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def test_kodak_is_known_by_its_names(tmp_path: Path) -> None:
+    for number in range(1, 25):
+        (tmp_path / f"kodim{number:02}.png").write_bytes(b"x")
+    assert plan.make_plan(tmp_path, ["tiny"], classical=["none"]).is_kodak
+    (tmp_path / "kodim07.png").rename(tmp_path / "other.png")
+    assert not plan.make_plan(tmp_path, ["tiny"], classical=["none"]).is_kodak
+
+
+def test_lambdas_are_those_that_a_file_can_hold(folder: Path) -> None:
+    series = plan.make_plan(folder, ["tiny"], ["joint"], [0.05, 0.0128001, 0.0128], ["none"]).series
+    assert [one.settings for one in series] == [(0.0128, 0.05)]
+
+
+# ---------------------------------------------------------------- cost
+
+
+CONFIGS = (
+    ModelConfig(),
+    ModelConfig(transform="paper", transform_widths=(48,), latent_channels=64, hyper_channels=24),
+    ModelConfig(latent_channels=40, transform_widths=(8, 12, 20), transform_blocks=(1, 2, 3), synthesis_blocks=(3, 2, 1)),
+)  # fmt: skip
+
+
+def counted(module: torch.nn.Module, *inputs: torch.Tensor) -> float:
+    """MAC of a forward pass, counted where torch dispatches its operations."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(*inputs)
+    return counter.get_total_flops() / 2
+
+
+@pytest.fixture
+def meta() -> Iterator[None]:
+    """Modules and tensors without data: only shapes matter."""
+    with torch.device("meta"):
+        yield
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_macs_of_the_transforms_are_those_torch_counts(config: ModelConfig, meta: None) -> None:
+    analysis, synthesis = build_transforms(config)
+    side = 128
+    latents = torch.zeros(1, config.latent_channels, side // 16, side // 16)
+    macs = cost.transform_macs(config)
+    assert macs.encoder * side**2 == counted(analysis, torch.zeros(1, 3, side, side))
+    assert macs.decoder * side**2 == counted(synthesis, latents, torch.zeros(1))
+
+
+@pytest.mark.parametrize("name", PRIORS)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_macs_of_the_priors_are_those_torch_counts(config: ModelConfig, name: str, meta: None) -> None:
+    prior = PRIORS[name](config)
+    macs = cost.prior_macs(config, name)
+    if not isinstance(prior, GaussianPrior):
+        assert (macs.encoder, macs.decoder) == (0, 0)
+        return
+    side = 8  # latents
+    y, position = torch.zeros(1, config.latent_channels, side, side), torch.zeros(1)
+    both, h_a, features = 0.0, 0.0, 0
+    if prior.hyperprior is not None:
+        h_a = counted(prior.hyperprior.analysis, y)
+        z = torch.zeros(1, config.hyper_channels, side // 4, side // 4)
+        both += counted(prior.hyperprior.synthesis, z, position)
+        features += config.hyper_features
+    if prior.context is not None:
+        masked = 25 - len(CAUSAL_OFFSETS)  # the training module multiplies by the zeros of the mask, the codec does not
+        per_latent = masked * (config.context_reduction * config.context_features + config.latent_channels)
+        both += counted(prior.context, y) - per_latent * side**2
+        features += config.context_features
+    both += counted(prior.parameters_net, torch.zeros(1, features, side, side), position)
+    pixels = 256 * side**2
+    assert macs.decoder * pixels == pytest.approx(both, rel=1e-12)
+    assert macs.encoder * pixels == pytest.approx(both + h_a, rel=1e-12)
+
+
+def test_parameters_are_those_of_the_modules(tiny_model: Model) -> None:
+    analysis, synthesis = build_transforms(tiny_model.config)
+    gains = 2 * len(tiny_model.config.lmbda_anchors) * tiny_model.config.latent_channels
+    weights = sum(weight.numel() for module in (analysis, synthesis) for weight in module.parameters())
+    assert cost.transform_parameters(tiny_model.config) == weights + gains
+    assert cost.prior_parameters(tiny_model.config, "joint") > cost.prior_parameters(tiny_model.config, "context")

@@ -1,0 +1,76 @@
+"""A file decodes to the same latents whatever the threads and the instruction sets of the machine."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jahp_gui.codec import container
+from jahp_gui.codec.codec import decode
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import installed_models
+from jahp_gui.paths import models_dir
+
+HERE = Path(__file__).parent
+GOLDEN = HERE / "golden"
+DIGESTS = json.loads((GOLDEN / "digests.json").read_text())
+
+DECODE_ALL = """
+import hashlib, json, sys, torch
+from pathlib import Path
+from jahp_gui.codec.codec import decode
+torch.set_num_threads(int(sys.argv[1]))
+for file in sys.argv[2:]:
+    y_hat = decode(Path(file).read_bytes(), name=file).y_hat
+    print(json.dumps([Path(file).stem, hashlib.sha256(y_hat.astype("<i4").tobytes()).hexdigest()]))
+"""
+
+
+def decode_in_child(files: list[Path], threads: int = 1, **environment: str) -> dict[str, str]:
+    result = subprocess.run(
+        [sys.executable, "-c", DECODE_ALL, str(threads), *map(str, files)],
+        env={**os.environ, "JAHP_MODELS": str(HERE / "models"), **environment},
+        cwd=HERE.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return dict(json.loads(line) for line in result.stdout.splitlines())
+
+
+SETTINGS = [
+    {"threads": 1},
+    {"threads": 2},
+    {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "threads": 2},
+    {"ATEN_CPU_CAPABILITY": "avx512"},
+    {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "threads": 2},
+    {"MKL_CBWR": "COMPATIBLE"},
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_golden_files_decode_to_the_recorded_latents(setting: dict) -> None:
+    assert decode_in_child(sorted(GOLDEN.glob("*.jahp")), **setting) == DIGESTS
+
+
+def test_golden_files_hold_escapes_at_the_extreme_values(tiny_model: Model) -> None:
+    y_hat = decode((GOLDEN / "extreme-escapes.jahp").read_bytes(), model=tiny_model).y_hat
+    assert {y_hat.min(), y_hat.max()} == {-32767, 32767}
+
+
+@pytest.mark.parametrize("card", [card for card in installed_models() if card.folder.parent == models_dir()], ids=str)
+def test_shipped_models_decode_their_golden_file(card) -> None:
+    file = GOLDEN / "shipped" / f"{card.model_id}.jahp"
+    recorded = json.loads((GOLDEN / "shipped" / "digests.json").read_text())
+    decoded = decode(file.read_bytes())
+    assert hashlib.sha256(decoded.y_hat.astype("<i4").tobytes()).hexdigest() == recorded[card.model_id]
+    assert decoded.container.header == container.parse(file.read_bytes()).header
+    assert np.abs(decoded.y_hat).max() > 10

@@ -1,0 +1,205 @@
+"""The trainer: resumes exactly, runs in several processes, starts from the KLT, needs neither Qt nor constriction."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from jahp_gui.codec.codec import decode, encode
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import ModelError, UsageError
+from jahp_gui.codec.model import Model
+from jahp_gui.training import loop
+from jahp_gui.training.config import TrainConfig
+from jahp_gui.training.data import CropSource, klt_basis
+from jahp_gui.training.freeze import freeze, load_trained
+from jahp_gui.training.objective import Phase, TrainingModel
+
+ROOT = Path(__file__).parent.parent
+SMALL = ModelConfig(
+    latent_channels=6,
+    transform_widths=(4, 4, 4),
+    synthesis_blocks=(1, 1, 1),
+    hyper_channels=3,
+    hyper_width=4,
+    hyper_features=4,
+    context_reduction=3,
+    context_features=4,
+    parameter_widths=(8, 8),
+)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    generator = np.random.default_rng(0)
+    for number in range(3):
+        coarse = generator.integers(0, 255, (12, 14, 3), np.uint8)
+        Image.fromarray(coarse).resize((140, 120), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def configuration(images: Path, output: Path, **changes) -> TrainConfig:
+    base = TrainConfig(
+        (str(images),), str(images), str(output), minutes=60.0, crop=64, batch=2, model=SMALL, validate_minutes=999.0
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def run_steps(config: TrainConfig, steps: int) -> loop.Run:
+    """A run advanced by `steps`, whatever the clock says, and saved."""
+    source = CropSource.from_folders(config.images, config.crop, 1, 1.0, config.seed, torch.device("cpu"))
+    run = loop.Run(config, source, torch.device("cpu"), rank=0, world=1, say=lambda message: None)
+    for _ in range(steps):
+        run.one_step()
+        run.trained_seconds += 1.0
+    Path(config.output).mkdir(exist_ok=True)
+    run.save(Path(config.output))
+    return run
+
+
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(images: Path, tmp_path: Path) -> None:
+    whole = run_steps(configuration(images, tmp_path / "whole"), 4)
+    run_steps(configuration(images, tmp_path / "parts"), 2)
+    resumed = run_steps(configuration(images, tmp_path / "parts"), 2)
+    assert resumed.step == whole.step == 4
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
+        torch.testing.assert_close(resumed.ema[name], whole.ema[name], msg=name)
+
+
+def test_the_loss_falls(images: Path, tmp_path: Path) -> None:
+    config = configuration(images, tmp_path, learning_rate=3e-3, warmup=0.0)
+    run = run_steps(config, 0)
+    losses = [run.one_step()[0].item() for _ in range(30)]
+    assert np.mean(losses[-8:]) < np.mean(losses[:8])
+
+
+def test_the_schedule_ends_with_its_minutes_and_logs_a_validation(images: Path, tmp_path: Path) -> None:
+    config = configuration(images, tmp_path / "run", minutes=0.02)
+    checkpoint = loop.train(config, say=lambda message: None)
+    saved = loop.load_checkpoint(checkpoint)
+    assert saved["trained_seconds"] >= 1.2
+    entries = [json.loads(line) for line in (tmp_path / "run" / loop.LOG).read_text().splitlines()]
+    assert entries[-1]["kind"] == "validation"
+    assert len(entries[-1]["psnr"]) == len(SMALL.lmbda_anchors)
+    assert entries[-1]["bpp"]["joint"][-1] > 0
+
+
+def test_shortcuts_start_as_the_klt_of_the_training_blocks(images: Path) -> None:
+    source = CropSource.from_folders((str(images),), 64, 1, 1.0, 0, torch.device("cpu"))
+    basis = klt_basis(source, 40, batches=4)
+    torch.testing.assert_close(basis @ basis.T, torch.eye(40), atol=1e-4, rtol=0)
+    config = dataclasses.replace(SMALL, latent_channels=40)
+    model = TrainingModel(config, ("factorized",))
+    model.start_from_klt(basis)
+    x = source.batch(4, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        y = model.analysis(x)
+        # Components come in the order of their variance, and forty of 768 hold nearly all of smooth pictures.
+        spread = y.transpose(0, 1).flatten(1).std(1)
+        assert spread[0] == spread.max()
+        restored = model.synthesis(y, torch.tensor([7.0] * 4))
+    assert torch.mean((restored - x) ** 2) < 0.1 * x.var()
+
+
+@pytest.mark.parametrize("transform", ["efficient", "paper"])
+def test_gradients_reach_every_parameter(images: Path, transform: str) -> None:
+    widths = (4, 4, 4) if transform == "efficient" else (4,)
+    config = dataclasses.replace(SMALL, transform=transform, transform_widths=widths)
+    torch.manual_seed(0)
+    model = TrainingModel(config, ("factorized", "scale-hyperprior", "mean-scale-hyperprior", "context", "joint"))
+    for parameter in model.parameters():
+        if not parameter.abs().max() > 0:
+            torch.nn.init.normal_(parameter, std=0.05)  # zero-initialised layers hide what is before them
+    source = CropSource.from_folders((str(images),), 64, 1, 1.0, 0, torch.device("cpu"))
+    positions = torch.tensor([0.0, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.0])
+    losses = model(source.batch(8, torch.Generator().manual_seed(1)), positions, Phase(True, False, 0.0))
+    losses.total.backward()
+    without = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.abs().max() > 0]
+    assert without == []
+
+
+def test_two_processes_train_one_model(images: Path, tmp_path: Path) -> None:
+    """torchrun with two gloo processes: both take part, and one checkpoint comes out."""
+    script = tmp_path / "run.py"
+    config = configuration(images, tmp_path / "run", minutes=0.02)
+    script.write_text(
+        "import json, sys\n"
+        "from jahp_gui.training.config import TrainConfig\n"
+        "from jahp_gui.training.loop import train\n"
+        f"train(TrainConfig.from_dict(json.loads({json.dumps(json.dumps(config.to_dict()))})))\n"
+        "assert 'constriction' not in sys.modules and 'PySide6' not in sys.modules\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert result.returncode == 0, result.stderr
+    saved = loop.load_checkpoint(tmp_path / "run" / loop.CHECKPOINT)
+    assert saved["step"] > 0
+    assert result.stdout.count('"validation"') == 1
+
+
+def test_priors_can_be_trained_on_transforms_that_stay(images: Path, tmp_path: Path) -> None:
+    first = run_steps(configuration(images, tmp_path / "first"), 2)
+    config = configuration(
+        images,
+        tmp_path / "second",
+        start_from=str(tmp_path / "first" / loop.CHECKPOINT),
+        train_transforms=False,
+        priors=("factorized", "joint"),
+    )
+    second = run_steps(config, 2)
+    moved = {name for name, value in first.ema.items() if not torch.equal(second.model.state_dict()[name], value)}
+    assert moved
+    assert all(name.startswith("priors.") for name in moved)
+
+
+def test_a_frozen_checkpoint_is_a_model_that_encodes_and_decodes(images: Path, tmp_path: Path) -> None:
+    priors = ("factorized", "scale-hyperprior", "mean-scale-hyperprior", "context", "joint")
+    run_steps(configuration(images, tmp_path / "run", priors=priors), 2)
+    trained, runs = load_trained([tmp_path / "run" / loop.CHECKPOINT])
+    assert runs[0]["steps"] == 2
+    freeze(trained, tmp_path / "model", {"id": "mine", "title": "Mine", "training": {"runs": runs}, "results": {}})
+    model = Model.load(tmp_path / "model")
+    rgb = np.asarray(Image.open(next(images.glob("*.png"))))
+    for prior in priors:
+        assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [("[train", "not a readable"), ("[train]\nminutes = 1.0", "images"), ("[train]\nnonsense = 1", "nonsense")],
+)
+def test_wrong_configurations_are_named(tmp_path: Path, content: str, complaint: str) -> None:
+    (tmp_path / "c.toml").write_text(content)
+    with pytest.raises(UsageError, match=complaint):
+        TrainConfig.load(tmp_path / "c.toml")
+
+
+def test_unknown_keys_of_the_model_are_named() -> None:
+    with pytest.raises(ModelError, match="nonsense"):
+        ModelConfig.from_dict({"nonsense": 1})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jahp_gui" / "training" / "configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_configurations_load_and_give_a_reason_on_every_line_that_needs_one(path: Path) -> None:
+    config = TrainConfig.load(path)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_unreadable_checkpoints_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(UsageError, match=r"x\.pt is not a readable training checkpoint"):
+        loop.load_checkpoint(tmp_path / "x.pt")
