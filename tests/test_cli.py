@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jahp_gui import __version__
+from jahp_gui import __version__, codec
 from jahp_gui.cli import COMMANDS, main
 from jahp_gui.codec import container, decode, metrics
 from jahp_gui.codec.model import Model
@@ -35,10 +35,9 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def packed(photo: str, capsys: Capture) -> str:
+def packed(photo: str, tiny_model: Model) -> str:
     """ "packed.jahp", made of the photo."""
-    encode(photo, "packed.jahp")
-    capsys.readouterr()
+    Path("packed.jahp").write_bytes(codec.encode(tiny_model, pixels(photo)).data)
     return "packed.jahp"
 
 

@@ -69,7 +69,7 @@ class Model:
     def analysis(self, rgb: np.ndarray) -> np.ndarray:
         """Latents y of an image before the gain: uint8 (H, W, 3) → float32 (⌈H/16⌉, ⌈W/16⌉, M)."""
         height, width, _ = rgb.shape
-        x = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+        x = torch.tensor(rgb).permute(2, 0, 1)[None].float() / 255  # a copy: the caller's array may be read-only
         x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         y = self._loaded().analysis(x.contiguous(memory_format=torch.channels_last))
         return y[0].permute(1, 2, 0).contiguous().numpy()

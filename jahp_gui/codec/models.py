@@ -133,7 +133,8 @@ def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
         card = find_model(model_id)
     except UnknownModelError as error:
         raise UnknownModelError(
-            f"{name} was made with model '{model_id}', which is not installed; set JAHP_MODELS to the folder that holds it."
+            f"{name} was made with model '{model_id}', which is not installed; "
+            "set JAHP_MODELS to the folder that holds it."
         ) from error
     if prior not in card.priors or card.digest(prior) != digest:
         raise ModelMismatchError(

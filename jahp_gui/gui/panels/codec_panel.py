@@ -1,0 +1,233 @@
+"""Prior, model, λ and target: what the image is compressed with."""
+
+from PySide6.QtCore import QRect, QSignalBlocker, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSlider,
+    QStyle,
+    QStyleOptionSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
+from jahp_gui.gui import captions, theme
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.session import TARGETS, Session
+from jahp_gui.gui.targets import RANGES, UNITS
+
+TARGET_NAMES = {"lambda": "λ as set", "bpp": "Bits per pixel", "bytes": "File size", "psnr": "PSNR"}
+
+
+class LmbdaSlider(QSlider):
+    """A slider over gain indices; λ is logarithmic in them. Ticks stand at the model's anchors."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setPageStep(STEPS_PER_ANCHOR)
+        self.setSingleStep(1)
+        self.labels: list[str] = []
+        self.setMinimumHeight(44)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        super().paintEvent(event)
+        if not self.labels or self.maximum() == 0:
+            return
+        painter = QPainter(self)
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.72)
+        painter.setFont(font)
+        painter.setPen(theme.colour("faint_text"))
+        for number, label in enumerate(self.labels):
+            x = self.position_of(number * STEPS_PER_ANCHOR)
+            painter.drawLine(x, self.height() - 17, x, self.height() - 13)
+            if number % 2 == 0 or number == len(self.labels) - 1:  # every label would touch the next
+                width = painter.fontMetrics().horizontalAdvance(label)
+                left = min(max(x - width // 2, 0), self.width() - width)
+                painter.drawText(QRect(left, self.height() - 13, width + 2, 13), Qt.AlignmentFlag.AlignLeft, label)
+
+    def position_of(self, value: int) -> int:
+        """Widget x of a value's handle centre."""
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        style, control = self.style(), QStyle.ComplexControl.CC_Slider
+        groove = style.subControlRect(control, option, QStyle.SubControl.SC_SliderGroove, self)
+        handle = style.subControlRect(control, option, QStyle.SubControl.SC_SliderHandle, self)
+        span = groove.width() - handle.width()
+        offset = QStyle.sliderPositionFromValue(self.minimum(), self.maximum(), value, span)
+        return groove.left() + handle.width() // 2 + offset
+
+
+class CodecPanel(QWidget):
+    """Shows `session.choice` and `session.target`; every widget writes back to the session at once."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.session = session
+        self.prior = QComboBox()
+        self.model = QComboBox()
+        self.slider = LmbdaSlider()
+        self.entry = QLineEdit()
+        self.target = QComboBox()
+        self.target_value = QDoubleSpinBox()
+        self._describe()
+        self._lay_out()
+        self.prior.activated.connect(lambda: session.set_choice(prior=self.prior.currentData()))
+        self.model.activated.connect(self._use_model)
+        self.slider.valueChanged.connect(lambda value: session.set_choice(gain_index=value))
+        self.entry.editingFinished.connect(self._enter_lmbda)
+        self.target.activated.connect(self._choose_target)
+        self.target_value.valueChanged.connect(self._change_target)
+        session.model_changed.connect(self.refresh)
+        session.choice_changed.connect(self.refresh)
+        session.target_changed.connect(self.refresh)
+        session.current_changed.connect(self.refresh)
+        self.refresh()
+
+    def _describe(self) -> None:
+        for widget, name, term in (
+            (self.prior, tr("Prior"), tr("What the coder believes about the latents before it sees them.")),
+            (self.model, tr("Model"), tr("Transforms and priors that were trained together.")),
+            (
+                self.slider,
+                tr("λ, rate against distortion"),
+                tr("Weighs quality against size: larger λ, larger file, better picture. Ticks are the paper's values."),
+            ),
+            (self.entry, tr("λ, exact value"), tr("Type any λ; the nearest step of the model's scale is used.")),
+            (self.target, tr("Target"), tr("Let the program search the λ that reaches a size or a quality.")),
+            (self.target_value, tr("Target value"), tr("What the file or the picture should reach.")),
+        ):
+            widget.setAccessibleName(name)
+            widget.setToolTip(term)
+        self.entry.setMaximumWidth(78)
+        self.target_value.setKeyboardTracking(False)  # a target takes a second: not at every digit
+        for box in (self.prior, self.model, self.target):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(12)
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow(tr("Prior"), self.prior)
+        form.addRow(tr("Model"), self.model)
+        target = QHBoxLayout()
+        target.addWidget(self.target, 1)
+        target.addWidget(self.target_value)
+        form.addRow(tr("Target"), target)
+        head = QHBoxLayout()
+        label = QLabel("λ")
+        label.setProperty("heading", True)
+        label.setBuddy(self.entry)
+        head.addWidget(label)
+        head.addStretch(1)
+        head.addWidget(self.entry)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addLayout(head)
+        layout.addWidget(self.slider)
+
+    # ------------------------------------------------------------ session → widgets
+
+    def refresh(self) -> None:
+        session = self.session
+        card = session.card
+        # Without its original, an opened file cannot be compressed another way.
+        fixed = session.current is not None and session.current.original is None and session.current.opened is not None
+        for widget in (self.prior, self.slider, self.entry, self.target, self.target_value):
+            widget.setEnabled(card is not None and not fixed)
+        self.model.setEnabled(len(session.cards) > 0)
+        self._refresh_models()
+        if card is not None:
+            self._refresh_priors(card.priors)
+            self._refresh_lmbda(card.lmbda_anchors)
+        self._refresh_target()
+
+    def _refresh_models(self) -> None:
+        with QSignalBlocker(self.model):
+            self.model.clear()
+            for card in self.session.cards:
+                kind = "MS-SSIM" if card.objective == "ms-ssim" else "PSNR"
+                self.model.addItem(f"{card.model_id} ({kind})", card.model_id)
+                self.model.setItemData(self.model.count() - 1, card.title, Qt.ItemDataRole.ToolTipRole)
+            if self.session.card is not None:
+                self.model.setCurrentIndex(self.model.findData(self.session.card.model_id))
+            else:
+                self.model.setPlaceholderText(tr("No model installed"))
+
+    def _refresh_priors(self, priors: list[str]) -> None:
+        with QSignalBlocker(self.prior):
+            if [self.prior.itemData(index) for index in range(self.prior.count())] != priors:
+                self.prior.clear()
+                for name in priors:
+                    self.prior.addItem(captions.prior_name(name), name)
+                    term = tr(captions.PRIOR_TERMS[name]) if name in captions.PRIOR_TERMS else name
+                    self.prior.setItemData(self.prior.count() - 1, term, Qt.ItemDataRole.ToolTipRole)
+            self.prior.setCurrentIndex(self.prior.findData(self.session.choice.prior))
+
+    def _refresh_lmbda(self, anchors: list[float]) -> None:
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, self.session.gain_index_count - 1)
+            self.slider.labels = [f"{anchor:.4g}".removeprefix("0") for anchor in anchors]
+            self.slider.setValue(self.session.choice.gain_index)
+        self.slider.update()
+        if not self.entry.hasFocus() or not self.entry.isModified():
+            self.entry.setText(captions.lmbda_text(self.session.lmbda))
+
+    def _refresh_target(self) -> None:
+        kind, value = self.session.target
+        with QSignalBlocker(self.target), QSignalBlocker(self.target_value):
+            if self.target.count() == 0:
+                for name in TARGETS:
+                    self.target.addItem(tr(TARGET_NAMES[name]), name)
+            self.target.setCurrentIndex(self.target.findData(kind))
+            self.target_value.setVisible(kind != "lambda")
+            if kind != "lambda":
+                low, high, _, decimals = RANGES[kind]
+                self.target_value.setDecimals(decimals)
+                self.target_value.setRange(low, high)
+                self.target_value.setSuffix(" " + UNITS[kind])
+                self.target_value.setValue(value)
+
+    # ------------------------------------------------------------ widgets → session
+
+    def _use_model(self) -> None:
+        card = next(card for card in self.session.cards if card.model_id == self.model.currentData())
+        if card is not self.session.card:
+            self.session.use_card(card)
+
+    def _enter_lmbda(self) -> None:
+        if not self.entry.isModified():
+            return
+        self.entry.setModified(False)
+        try:
+            lmbda = float(self.entry.text().replace(",", "."))
+        except ValueError:
+            lmbda = 0.0
+        if lmbda > 0:
+            self.session.set_lmbda(lmbda)
+        else:
+            self.session.tell(tr("λ is a positive number, such as 0.0128."), "warning")
+        self.entry.setText(captions.lmbda_text(self.session.lmbda))
+
+    def _choose_target(self) -> None:
+        """A target starts from what the current file has, so that choosing one changes nothing yet."""
+        kind = self.target.currentData()
+        file = self.session.exact
+        value = 0.0
+        if kind != "lambda":
+            value = RANGES[kind][2]
+            if file is not None:
+                now = {"bpp": file.container.bpp, "bytes": len(file.data) / 1000, "psnr": file.psnr or value}
+                value = round(now[kind], RANGES[kind][3])
+        self.session.set_target(kind, value)
+
+    def _change_target(self, value: float) -> None:
+        self.session.set_target(self.session.target[0], value)

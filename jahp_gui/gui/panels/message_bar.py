@@ -1,0 +1,53 @@
+"""One line above the picture for what went well or wrong; never a dialog."""
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+
+from jahp_gui.gui import theme
+from jahp_gui.gui.i18n import tr
+
+INFO_MS = 6000
+SIGNS = {"info": "ⓘ", "warning": "⚠", "error": "✕"}
+
+
+class MessageBar(QFrame):
+    """Shows the newest message; information goes by itself, warnings and errors wait to be closed or replaced."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.label.setAccessibleName(tr("Message"))
+        self.sign = QLabel()
+        close = QToolButton()
+        close.setText("✕")
+        close.setAutoRaise(True)
+        close.setToolTip(tr("Close this message"))
+        close.setAccessibleName(tr("Close this message"))
+        close.clicked.connect(self.hide)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 4, 4, 4)
+        layout.addWidget(self.sign)
+        layout.addWidget(self.label, 1)
+        layout.addWidget(close)
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self.hide)
+        self.level = "info"
+        theme.switch.changed.connect(self._paint_sign)
+        self.hide()
+
+    def tell(self, text: str, level: str) -> None:
+        self.label.setText(text)
+        self.level = level
+        self._paint_sign()
+        self.show()
+        if level == "info":
+            self._timer.start(INFO_MS)
+        else:
+            self._timer.stop()
+
+    def _paint_sign(self) -> None:
+        name = {"info": "accent", "warning": "warning", "error": "error"}[self.level]
+        self.sign.setText(SIGNS[self.level])
+        self.sign.setStyleSheet(f"color: {theme.colour(name).name()}; font-weight: bold;")
