@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference
 import safetensors.numpy
 import torch
 
-import reference
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.errors import InvalidHeaderError, ModelError, UsageError
 from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, FrozenLayer, freeze_matrix, load_layer

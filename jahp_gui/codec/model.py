@@ -16,6 +16,7 @@ from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
 from jahp_gui.codec.priors import FrozenPrior, prior_class
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.codec.tiling import analysis_margin, pixels, synthesis_margin, tiles
 from jahp_gui.codec.transforms import STRIDE, build_transforms
 
 LATENT_LIMIT = (1 << 15) - 1
@@ -69,10 +70,16 @@ class Model:
     def analysis(self, rgb: np.ndarray) -> np.ndarray:
         """Latents y of an image before the gain: uint8 (H, W, 3) → float32 (⌈H/16⌉, ⌈W/16⌉, M)."""
         height, width, _ = rgb.shape
-        x = torch.tensor(rgb).permute(2, 0, 1)[None].float() / 255  # a copy: the caller's array may be read-only
-        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        y = self._loaded().analysis(x.contiguous(memory_format=torch.channels_last))
-        return y[0].permute(1, 2, 0).contiguous().numpy()
+        shape = -(-height // STRIDE), -(-width // STRIDE)
+        transform = self._loaded().analysis
+        y = np.empty((*shape, self.config.latent_channels), np.float32)
+        for tile in tiles(*shape, analysis_margin(self.config)):
+            part = rgb[pixels(tile.rows_with_margin, STRIDE, height), pixels(tile.columns_with_margin, STRIDE, width)]
+            x = torch.tensor(part).permute(2, 0, 1)[None].float() / 255
+            x = F.pad(x, (0, -part.shape[1] % STRIDE, 0, -part.shape[0] % STRIDE), mode="replicate")
+            latents = transform(x.contiguous(memory_format=torch.channels_last))[0].permute(1, 2, 0)
+            y[tile.rows, tile.columns] = latents[tile.inner].numpy()
+        return y
 
     @torch.inference_mode()
     def quantise(self, y: np.ndarray, gain_index: int) -> np.ndarray:
@@ -86,10 +93,17 @@ class Model:
         """The picture of latents (h, w, M), int16 or float32: uint8 (height, width, 3)."""
         position = _position(gain_index)
         inverse = self._loaded().gain.inverse(position)[0]
-        y = (torch.from_numpy(y_hat) * inverse).permute(2, 0, 1)[None]
-        x_hat = self._loaded().synthesis(y.contiguous(memory_format=torch.channels_last), position)
-        pixels = x_hat[0, :, :height, :width].clamp(0, 1).mul(255).round().to(torch.uint8)
-        return pixels.permute(1, 2, 0).contiguous().numpy()
+        transform = self._loaded().synthesis
+        rgb = np.empty((height, width, 3), np.uint8)
+        for tile in tiles(*y_hat.shape[:2], synthesis_margin(self.config)):
+            part = torch.from_numpy(y_hat[tile.rows_with_margin, tile.columns_with_margin])
+            y = (part * inverse).permute(2, 0, 1)[None]
+            x_hat = transform(y.contiguous(memory_format=torch.channels_last), position)[0].permute(1, 2, 0)
+            inner = x_hat[tuple(pixels(side, STRIDE) for side in tile.inner)]
+            picture = inner.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
+            rows, columns = pixels(tile.rows, STRIDE, height), pixels(tile.columns, STRIDE, width)
+            rgb[rows, columns] = picture[: rows.stop - rows.start, : columns.stop - columns.start]
+        return rgb
 
 
 class _Transforms:
