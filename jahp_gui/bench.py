@@ -150,8 +150,8 @@ def as_text(results: dict[str, Any]) -> str:
     for entry in results["sizes"]:
         width, height = parse_size(entry["size"])
         lines.append(
-            f"\n{entry['size']}, {entry['prior']}, λ {entry['lmbda']}, {entry['threads']} threads: {entry['bytes']:,} bytes, "
-            f"{entry['bpp']:.3f} bpp, peak memory {entry['peak memory MB']:.0f} MB, model loaded in "
+            f"\n{entry['size']}, {entry['prior']}, λ {entry['lmbda']}, {entry['threads']} threads: "
+            f"{entry['bytes']:,} bytes, {entry['bpp']:.3f} bpp, peak memory {entry['peak memory MB']:.0f} MB, model loaded in "
             f"{entry['load model']:.2f} s"
         )
         for task in ("encode", "decode"):

@@ -80,7 +80,7 @@ def hyper_features(tensors: Mapping[str, np.ndarray], z_hat: np.ndarray, gain_in
 
 def causal(y_hat: np.ndarray, y: int, x: int) -> Iterator[np.ndarray]:
     for dy, dx in OFFSETS:
-        inside = 0 <= y + dy and 0 <= x + dx < y_hat.shape[1]
+        inside = y + dy >= 0 and 0 <= x + dx < y_hat.shape[1]
         yield y_hat[y + dy, x + dx].astype(np.int64) if inside else np.zeros(y_hat.shape[2], np.int64)
 
 

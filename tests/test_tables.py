@@ -53,7 +53,9 @@ def test_rows_agree_with_numerical_integration_of_the_gaussian(scale_index: int)
         x = np.linspace(symbol * step - 0.5, (symbol + 1) * step - 0.5, 2001)
         density = np.exp(-0.5 * ((x - mean) / scale) ** 2) / (scale * math.sqrt(2 * math.pi))
         weights = np.r_[1, np.tile([4, 2], 999), 4, 1] / 3 * (x[1] - x[0])
-        assert counts[symbol + half] / TOTAL == pytest.approx((density * weights).sum(), abs=80 / TOTAL)  # counts of at least 1
+        assert counts[symbol + half] / TOTAL == pytest.approx(
+            (density * weights).sum(), abs=80 / TOTAL
+        )  # counts of at least 1
 
 
 def test_moments_of_a_row_are_those_of_its_gaussian_convolved_with_the_quantiser() -> None:

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,14 @@ def test_the_schedule_ends_with_its_minutes_and_logs_a_validation(images: Path, 
     assert entries[-1]["kind"] == "validation"
     assert len(entries[-1]["psnr"]) == len(SMALL.lmbda_anchors)
     assert entries[-1]["bpp"]["joint"][-1] > 0
+
+
+def test_a_terminated_run_saves_its_checkpoint_first(images: Path, tmp_path: Path) -> None:
+    config = configuration(images, tmp_path, minutes=60.0)
+    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    saved = loop.load_checkpoint(loop.train(config, say=lambda message: None))
+    assert 0 < saved["trained_seconds"] < 600
 
 
 def test_shortcuts_start_as_the_klt_of_the_training_blocks(images: Path) -> None:
@@ -193,7 +203,9 @@ def test_unknown_keys_of_the_model_are_named() -> None:
         ModelConfig.from_dict({"nonsense": 1})
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "jahp_gui" / "training" / "configs").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "jahp_gui" / "training" / "configs").glob("*.toml")), ids=lambda p: p.stem
+)
 def test_shipped_configurations_load_and_give_a_reason_on_every_line_that_needs_one(path: Path) -> None:
     config = TrainConfig.load(path)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -1,8 +1,8 @@
 """Transforms of images of any size in bounded memory.
 
-Tiles lie on one fixed grid, whatever memory is free, so that the same image always gives the same bytes. Each is computed
-with a margin of its receptive field, and the margin is cut off: but for the order of floating-point sums nothing
-differs from the whole image in one piece.
+Tiles lie on one fixed grid, whatever memory is free, so that the same image always gives the same bytes. Each is
+computed with a margin of its receptive field, and the margin is cut off: but for the order of floating-point sums
+nothing differs from the whole image in one piece.
 """
 
 from collections.abc import Iterator

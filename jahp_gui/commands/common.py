@@ -200,6 +200,7 @@ def run_jobs(
     with tqdm(
         total=len(jobs),
         unit="file",
+        miniters=0,  # fractions of a file come at another pace than files
         leave=False,
         delay=0.5,
         disable=not sys.stderr.isatty(),

@@ -43,22 +43,22 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def measure(plan: Plan, cache: RowCache, jobs: int, progress: Callable[[int, int], None]) -> list[Row]:
-    """The plan's rows: by image, then series, then setting; those the cache has are not measured again.
+def measure(plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int], None]) -> list[Row]:
+    """The plan's rows: by image, then series, then setting; those `kept` has are not measured again.
 
     `progress` is told (rows there, rows in all) at the start and after every row. Raises `JahpError` for an image or
-    a file that fails; the rows until then are in the cache.
+    a file that fails; the rows until then are in `kept`.
     """
     keys = [
         key_of(image, series, setting) for image in plan.images for series in plan.series for setting in series.settings
     ]
-    there = sum(key in cache.rows for key in keys)
+    there = sum(key in kept.rows for key in keys)
     progress(there, len(keys))
-    for row in _run(units(plan, cache.rows.keys()), jobs):
-        cache.add(row)
+    for row in _run(units(plan, kept.rows.keys()), jobs):
+        kept.add(row)
         there += 1
         progress(there, len(keys))
-    return [cache.rows[key] for key in keys]
+    return [kept.rows[key] for key in keys]
 
 
 def key_of(image: ImageFile, series: Series, setting: float) -> Key:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,16 +28,18 @@ FAST_PARAMETERS = ("gain.log_gain", "gain.log_inverse", "context.linear", "shift
 def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], None] = print) -> Path:
     """Run `config`, continuing from its folder's checkpoint where there is one; returns the checkpoint's path.
 
-    Stops at the end of the schedule, or after `minutes` of this call with the checkpoint saved.
+    Stops at the end of the schedule, or after `minutes` of this call, or at SIGTERM, with the checkpoint saved.
     """
     rank, world, device = start_processes()
     source = CropSource.from_folders(
         config.images, config.crop, config.scales_per_image, config.smallest_scale, config.seed, device
     )
     run = Run(config, source, device, rank, world, say if rank == 0 else lambda message: None)
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: run.stop())
     try:
         run.until(time.monotonic() + 60 * minutes)
     finally:
+        signal.signal(signal.SIGTERM, previous)
         if world > 1:
             dist.destroy_process_group()
     return Path(config.output) / CHECKPOINT
@@ -70,7 +73,7 @@ class Run:
         say: Callable[[str], None],
     ):
         self.config, self.source, self.device, self.rank, self.say = config, source, device, rank, say
-        self.world = world
+        self.world, self.stopping = world, False
         torch.manual_seed(config.seed)
         self.model = TrainingModel(config.model, config.priors)
         self.step, self.trained_seconds = 0, 0.0
@@ -103,7 +106,7 @@ class Run:
         next_log = time.monotonic() + LOG_SECONDS
         next_validation = self.trained_seconds + 60 * self.config.validate_minutes
         window_step, window_start = self.step, time.monotonic()
-        while self.progress() < 1 and not self.agree(time.monotonic() > deadline):
+        while self.progress() < 1 and not self.agree(self.stopping or time.monotonic() > deadline):
             started = time.monotonic()
             losses = self.one_step()
             if time.monotonic() > next_log:  # the only place that waits for the device
@@ -117,7 +120,12 @@ class Run:
                 next_validation = self.trained_seconds + 60 * self.config.validate_minutes
                 next_log, window_step, window_start = time.monotonic() + LOG_SECONDS, self.step, time.monotonic()
         self.save(folder)
-        self.validate()
+        if not self.stopping:  # whoever terminates a process waits for it
+            self.validate()
+
+    def stop(self) -> None:
+        """Make `until` save and return after the current step."""
+        self.stopping = True
 
     def progress(self) -> float:
         return self.trained_seconds / (60 * self.config.minutes)

@@ -1,0 +1,111 @@
+"""A plane of latents as a heatmap, and its colour bar."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from jahp_gui.gui import painting, theme
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.imaging import colour_table, coloured, qimage
+
+
+class MapView(QWidget):
+    """Shows values (h, w), one cell each; hovering and clicking name the cell."""
+
+    hovered = Signal(object)  # QPoint (column, row) or None
+    clicked = Signal(object)  # QPoint
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.values: NDArray[np.float32] | None = None
+        self.image = None
+        self.marked: QPoint | None = None
+        self.text = ""  # shown where there is no map
+        self.setMouseTracking(True)
+        self.setMinimumSize(120, 90)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(tr("Latent map"))
+        theme.switch.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(300, 220)
+
+    def show_values(self, values: NDArray[np.float32] | None, low: float, high: float, colours: str) -> None:
+        self.values = values
+        self.image = None if values is None else qimage(np.ascontiguousarray(coloured(values, low, high, colours)))
+        self.update()
+
+    def target(self) -> QRectF:
+        """Where the map lies in the widget: as large as fits, cells square."""
+        if self.values is None:
+            return QRectF()
+        rows, columns = self.values.shape
+        cell = min(self.width() / columns, self.height() / rows)
+        rect = QRectF(0, 0, cell * columns, cell * rows)
+        rect.moveCenter(QRectF(self.rect()).center())
+        return rect
+
+    def cell_at(self, position: QPointF) -> QPoint | None:
+        target = self.target()
+        if self.values is None or not target.contains(position):
+            return None
+        rows, columns = self.values.shape
+        column = int((position.x() - target.left()) / target.width() * columns)
+        row = int((position.y() - target.top()) / target.height() * rows)
+        return QPoint(min(column, columns - 1), min(row, rows - 1))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        if self.image is None or self.values is None:
+            painting.draw_centred(painter, self.text, QRectF(self.rect()))
+            return
+        target = self.target()
+        painter.drawImage(target, self.image, QRectF(self.image.rect()))
+        if self.marked is not None:
+            rows, columns = self.values.shape
+            cell = target.width() / columns
+            left, top = target.left() + self.marked.x() * cell, target.top() + self.marked.y() * target.height() / rows
+            painting.draw_outline(painter, QRectF(left, top, cell, cell))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.hovered.emit(self.cell_at(event.position()))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        cell = self.cell_at(event.position())
+        if cell is not None:
+            self.clicked.emit(cell)
+
+    def leaveEvent(self, event: object) -> None:  # noqa: N802
+        self.hovered.emit(None)
+
+
+class ColourBar(QWidget):
+    """The colours of a range with its ends, its middle and the unit."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.low, self.high, self.unit, self.colours = 0.0, 1.0, "", "viridis"
+        self.setFixedHeight(32)
+        self.setAccessibleName(tr("Colour scale"))
+        theme.switch.changed.connect(self.update)
+
+    def show_range(self, low: float, high: float, unit: str, colours: str) -> None:
+        self.low, self.high, self.unit, self.colours = low, high, unit, colours
+        self.setAccessibleDescription(f"{low:.3g} … {high:.3g} {unit}")
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
+        bar = QRectF(0, 0, self.width(), 12)
+        strip = qimage(np.ascontiguousarray(colour_table(self.colours)[None]))
+        painter.drawImage(bar, strip, QRectF(strip.rect()))
+        painter.setPen(theme.colour("text"))
+        metrics = QFontMetricsF(painter.font())
+        for fraction in (0.0, 0.5, 1.0):
+            text = f"{self.low + fraction * (self.high - self.low):.3g}" + (f" {self.unit}" if fraction == 1 else "")
+            width = metrics.horizontalAdvance(text)
+            left = min(max(fraction * self.width() - width / 2, 0), self.width() - width)
+            painter.drawText(QRectF(left, 14, width + 2, 18), Qt.AlignmentFlag.AlignLeft, text)

@@ -1,0 +1,164 @@
+"""The rate-distortion plot as matplotlib draws it, on the screen and into files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jahp_gui.codec import metrics
+from jahp_gui.evaluation.references import ReferenceCurve
+from jahp_gui.gui import captions, theme
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.results import Curves, CurvePoint, SeriesKey
+from jahp_gui.gui.session import PlotChoice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKERS = {"prior": "o", "classical": "s"}
+SHOWN_REFERENCES = ("paper-joint", "bpg444", "j2k-openjpeg", "jpeg420")
+LEAST_RATE = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class PlotContent:
+    """Everything that the plot shows at a moment. current: (bpp, dB, whether from a real file)."""
+
+    curves: Curves
+    choice: PlotChoice
+    colours: theme.Theme
+    current: tuple[float, float, bool] | None = None
+    current_series: SeriesKey | None = None
+    references: Sequence[ReferenceCurve] = field(default_factory=tuple)
+
+
+def quality(point: CurvePoint, metric: str) -> float | None:
+    """A point's height: PSNR, or MS-SSIM in dB."""
+    if metric == "psnr":
+        return point.psnr
+    return None if point.ms_ssim is None else metrics.ms_ssim_db(point.ms_ssim)
+
+
+def drawable(points: Sequence[CurvePoint], metric: str) -> list[tuple[float, float]]:
+    """(bpp, dB) by rate, without points that have no finite height."""
+    heights = [(point.bpp, quality(point, metric)) for point in points]
+    return sorted((rate, height) for rate, height in heights if height is not None and height < 200)
+
+
+def name_of_series(key: SeriesKey) -> str:
+    """How settings and `PlotChoice.hidden` name a curve."""
+    return f"{key.kind}/{key.name}"
+
+
+def draw(axes: "Axes", content: PlotContent) -> None:
+    """Clear the axes and draw everything anew."""
+    choice, colours = content.choice, content.colours
+    axes.clear()
+    if choice.references:
+        _draw_references(axes, content)
+    for key, points in content.curves.points.items():
+        if name_of_series(key) not in choice.hidden:
+            _draw_series(axes, content, key, points)
+    if content.current is not None:
+        rate, height, is_exact = content.current
+        colour = theme.series_colour(content.current_series.name) if content.current_series else colours.accent
+        face = colour if is_exact else "none"
+        axes.plot([rate], [height], "o", ms=11, mfc=face, mec=colours.text, mew=1.6, zorder=6)
+    _style(axes, content)
+
+
+def _draw_series(axes: "Axes", content: PlotContent, key: SeriesKey, points: Sequence[CurvePoint]) -> None:
+    pairs = drawable(points, content.choice.metric)
+    if not pairs:
+        return
+    is_current = key == content.current_series
+    axes.plot(
+        *zip(*pairs, strict=True),
+        marker=MARKERS[key.kind],
+        ms=4.5 if is_current else 3.5,
+        lw=2.2 if is_current else 1.3,
+        ls="-" if key.kind == "prior" else "--",
+        color=theme.series_colour(key.name),
+        zorder=5 if is_current else 3,
+    )
+
+
+def _draw_references(axes: "Axes", content: PlotContent) -> None:
+    for curve in content.references:
+        points = curve.bpp_psnr if content.choice.metric == "psnr" else curve.bpp_ms_ssim
+        pairs = [
+            (rate, value if content.choice.metric == "psnr" else metrics.ms_ssim_db(value))
+            for rate, value in points
+            if LEAST_RATE < rate < 3
+        ]
+        if curve.key in SHOWN_REFERENCES and pairs:
+            rates, heights = zip(*pairs, strict=True)
+            axes.plot(rates, heights, color=content.colours.faint_text, lw=1, alpha=0.45, zorder=1)
+            axes.annotate(
+                curve.label, (rates[-1], heights[-1]), fontsize=7, color=content.colours.faint_text, ha="right", zorder=1
+            )
+
+
+def _style(axes: "Axes", content: PlotContent) -> None:
+    choice, colours = content.choice, content.colours
+    axes.set_facecolor(colours.panel)
+    axes.figure.set_facecolor(colours.panel)
+    axes.set_xscale("log" if choice.log_rate else "linear")
+    axes.set_xlabel(tr("bits per pixel"), color=colours.text, fontsize=8.5)
+    axes.set_ylabel("PSNR (dB)" if choice.metric == "psnr" else "MS-SSIM (dB)", color=colours.text, fontsize=8.5)
+    axes.grid(True, color=colours.grid, lw=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=colours.faint_text, labelsize=8)
+    if choice.log_rate:
+        _label_log_axis(axes)
+    else:
+        axes.set_xlim(left=0, right=_right_end(content))
+    for spine in axes.spines.values():
+        spine.set_color(colours.border)
+    if content.curves.cropped:
+        axes.set_title(tr("of a centre crop of 1024 × 1024 pixels"), color=colours.warning, fontsize=8, loc="right")
+
+
+def _right_end(content: PlotContent) -> float | None:
+    """Where the drawn points end; a reference that goes on must not squeeze them."""
+    rates = [point.bpp for points in content.curves.points.values() for point in points]
+    if content.current is not None:
+        rates.append(content.current[0])
+    return 1.05 * max(rates) if rates else None
+
+
+def _label_log_axis(axes: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def use_fonts(chinese: bool) -> None:
+    """matplotlib finds no substitute for missing glyphs by itself."""
+    import matplotlib
+    from matplotlib import font_manager
+
+    families = ["DejaVu Sans"]
+    if chinese:
+        known = set(font_manager.get_font_names())
+        wanted = ("Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
+        families += [name for name in wanted if name in known]
+    matplotlib.rcParams["font.family"] = families
+
+
+def table_rows(curves: Curves) -> list[list[str]]:
+    """The points as a table with a heading, for CSV."""
+    rows = [["kind", "name", "setting", "bytes", "bpp", "psnr_db", "ms_ssim"]]
+    for key, points in curves.points.items():
+        for point in sorted(points, key=lambda point: point.bpp):
+            setting = f"gain {point.gain_index}" if point.gain_index is not None else f"quality {point.quality:g}"
+            similarity = "" if point.ms_ssim is None else f"{point.ms_ssim:.6f}"
+            rows.append(
+                [key.kind, key.name, setting, str(point.n_bytes), f"{point.bpp:.6f}", f"{point.psnr:.4f}", similarity]
+            )
+    return rows
+
+
+def series_caption(key: SeriesKey) -> str:
+    return captions.series_name(key)
