@@ -8,16 +8,16 @@ import numpy as np
 import safetensors.numpy
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from jahp_gui.codec.config import ModelConfig
-from jahp_gui.codec.errors import ModelError
 from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
 from jahp_gui.codec.priors import FrozenPrior, prior_class
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.codec.tiling import analysis_margin, pixels, synthesis_margin, tiles
 from jahp_gui.codec.transforms import STRIDE, build_transforms
+from jahp_gui.codec.weights import expand
 
 LATENT_LIMIT = (1 << 15) - 1
 
@@ -114,23 +114,8 @@ class _Transforms:
             self.analysis, self.synthesis = build_transforms(config)
             self.gain = Gain(config.lmbda_anchors, config.latent_channels)
         for name, module in (("analysis", self.analysis), ("synthesis", self.synthesis), ("gain", self.gain)):
-            load_module(module, tensors, name)
-            module.eval().requires_grad_(False)
+            expand(module, tensors, name)
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def load_module(module: nn.Module, tensors: Mapping[str, np.ndarray], prefix: str) -> None:
-    """Give a module built on the meta device its weights. Raises `ModelError` where they do not fit."""
-    start = prefix + "."
-    state: dict[str, Tensor] = {
-        name.removeprefix(start): torch.from_numpy(value.astype(np.float32))
-        for name, value in tensors.items()
-        if name.startswith(start)
-    }
-    try:
-        module.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise ModelError("The weights do not fit the configuration on the model's card; install it again.") from error
 
 
 def _position(gain_index: int) -> Tensor:

@@ -20,7 +20,7 @@ PRIOR_TERMS = {
     "factorized": "Every channel has one fixed distribution; nothing is known of the place. No side information.",
     "scale-hyperprior": "Side information ẑ tells how widely the latents spread at each place (σ); their mean is zero.",
     "mean-scale-hyperprior": "Side information ẑ tells both mean μ and spread σ of the latents at each place.",
-    "context": "Mean and spread are predicted from latents already decoded, above and to the left. No side information.",
+    "context": "Mean and spread are predicted from the latents decoded before, above and left. No side information.",
     "joint": "Side information ẑ and the latents already decoded predict together: the paper's model.",
 }
 QUANTITY_NAMES = {
@@ -36,7 +36,7 @@ QUANTITY_TERMS = {
     "mu": "The mean of the distribution that the coder used for each latent, in quantiser steps.",
     "sigma": "The spread of the distribution that the coder used: how unsure the prior was.",
     "latent": "The quantised latents themselves: what the file stores and the decoder turns into a picture.",
-    "residual": "How far each latent lay from its prediction, in units of the predicted spread; near 1 when well judged.",
+    "residual": "How far each latent lay from its prediction, in units of the predicted spread; near 1 if well judged.",
 }
 
 
@@ -79,7 +79,9 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
     name = f"{prior_name(of.choice.prior)} · λ {lmbda_text(lmbda_at(of.choice.gain_index))}"
     psnr = f" · {of.psnr:.2f} dB" if of.psnr is not None else ""
     if isinstance(of, FileResult):
-        moving = f" → {tr('outlined part')}: λ {lmbda_text(lmbda_at(side.patch.choice.gain_index))}" if side.patch else ""
-        return f"{name} · {of.container.bpp:.3f} bpp{psnr}{moving}"
+        caption = f"{name} · {of.container.bpp:.3f} bpp{psnr}"
+        if side.patch is not None:
+            caption += f" → {tr('outlined part')}: λ {lmbda_text(lmbda_at(side.patch.choice.gain_index))}"
+        return caption
     assert isinstance(of, LivePicture)
     return f"{name} · {tr('live')}{psnr}"

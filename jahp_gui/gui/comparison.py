@@ -75,9 +75,10 @@ class ComparisonController(QObject):
         choice = Choice(session.choice.model_id, source.name, min(index, session.gain_index_count - 1))
         if choice == session.choice:
             self._show_current(name)
-        elif source.gain_index is not None or session.exact is not None:  # a λ that moves is awaited
-            if not self._is_awaited(name, choice):
-                self._file_of(choice, f"side {name}", lambda result: self._fill(name, source, result))
+        elif (source.gain_index is None and session.exact is None) or self._is_awaited(name, choice):
+            pass  # the slider is moving, or the file is being made
+        else:
+            self._file_of(choice, f"side {name}", lambda result: self._fill(name, source, result))
 
     def _update_classical(self, name: str, source: Source) -> None:
         session = self.session
@@ -144,6 +145,4 @@ class ComparisonController(QObject):
             session.difference = difference
             session.sides_changed.emit()
 
-        self.jobs.start(
-            "difference", lambda job: Pyramid(absolute_difference(a.rgb, b.rgb)), done, keep_running=True
-        )
+        self.jobs.start("difference", lambda job: Pyramid(absolute_difference(a.rgb, b.rgb)), done, keep_running=True)

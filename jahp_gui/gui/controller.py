@@ -147,9 +147,7 @@ class Controller(QObject):
             self._start_curves(item)
             self._on_map_choice()
 
-        self.jobs.start(
-            "analysis", lambda job: work.analyse(model, original), done, label=tr("Analysing the image")
-        )
+        self.jobs.start("analysis", lambda job: work.analyse(model, original), done, label=tr("Analysing the image"))
 
     # ------------------------------------------------------------ a setting moves
 

@@ -116,10 +116,10 @@ class FileController(QObject):
         """An item whose pixels are there: shown, or taken as the original that an opened `.jahp` lacks."""
         session = self.session
         lacking = session.current
-        if lacking is not None and lacking is not item and lacking.original is None and lacking.opened is not None:
-            if item.original is not None and item.original.size == lacking.size:
-                self._attach(lacking, item.original)
-                return
+        if lacking is not None and lacking is not item and _is_original_of(item, lacking):
+            assert item.original is not None
+            self._attach(lacking, item.original)
+            return
         if item.thumbnail is None:
             work.thumbnail(item)
         if item not in session.items:
@@ -164,9 +164,7 @@ class FileController(QObject):
                 if item.path is None or item.path.suffix.lower() != work.JAHP_SUFFIX:
                     job.progress(work.thumbnail(item))
 
-        self.jobs.start(
-            "thumbnails", work_of, progress=lambda _: self.session.items_changed.emit(), background=True
-        )
+        self.jobs.start("thumbnails", work_of, progress=lambda _: self.session.items_changed.emit(), background=True)
 
     # ------------------------------------------------------------ out
 
@@ -223,6 +221,12 @@ class FileController(QObject):
         mime.setUrls([QUrl.fromLocalFile(str(path))])
         mime.setImageData(qimage(file.picture.rgb))
         return mime
+
+
+def _is_original_of(item: ImageItem, lacking: ImageItem) -> bool:
+    """Whether an item can be the original that an opened `.jahp` lacks: an image of its size."""
+    missing = lacking.original is None and lacking.opened is not None
+    return missing and item.original is not None and item.original.size == lacking.size
 
 
 def _in_folder(folder: Path) -> list[Path]:

@@ -158,7 +158,8 @@ class Jobs(QObject):
             request.job.cancel()
         deadline = time.monotonic() + timeout
         pools = (self._interactive, self._background)
-        return all([pool.waitForDone(QDeadlineTimer(_left(deadline))) for pool in pools])
+        ended = [pool.waitForDone(QDeadlineTimer(_left(deadline))) for pool in pools]
+        return all(ended)
 
     def _launch(self, request: _Request) -> None:
         self._running[request.key] = request

@@ -139,9 +139,7 @@ def draw_minimap(painter: QPainter, pane: Pane, picture: Pyramid, shown: QRectF)
     painter.drawImage(box, picture.image(picture.level_for(scale)))
     draw_outline(painter, box)
     seen = shown.intersected(QRectF(0, 0, width, height))
-    part = QRectF(
-        box.x() + seen.x() * scale, box.y() + seen.y() * scale, seen.width() * scale, seen.height() * scale
-    )
+    part = QRectF(box.x() + seen.x() * scale, box.y() + seen.y() * scale, seen.width() * scale, seen.height() * scale)
     painter.setPen(QPen(theme.colour("accent"), 2))
     painter.drawRect(part)
 

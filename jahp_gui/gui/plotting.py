@@ -8,7 +8,7 @@ from jahp_gui.codec import metrics
 from jahp_gui.evaluation.references import ReferenceCurve
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
-from jahp_gui.gui.results import Curves, CurvePoint, SeriesKey
+from jahp_gui.gui.results import CurvePoint, Curves, SeriesKey
 from jahp_gui.gui.session import PlotChoice
 
 if TYPE_CHECKING:
@@ -94,7 +94,12 @@ def _draw_references(axes: "Axes", content: PlotContent) -> None:
             rates, heights = zip(*pairs, strict=True)
             axes.plot(rates, heights, color=content.colours.faint_text, lw=1, alpha=0.45, zorder=1)
             axes.annotate(
-                curve.label, (rates[-1], heights[-1]), fontsize=7, color=content.colours.faint_text, ha="right", zorder=1
+                curve.label,
+                (rates[-1], heights[-1]),
+                fontsize=7,
+                color=content.colours.faint_text,
+                ha="right",
+                zorder=1,
             )
 
 

@@ -32,7 +32,9 @@ class Settings:
 
     def paths(self, key: str) -> list[Path]:
         value = self._store.value(key, [])
-        entries = [value] if isinstance(value, str) else list(value or [])  # a list of one is read as its entry
+        if isinstance(value, str):  # a list of one is read as its entry
+            value = [value]
+        entries = value if isinstance(value, list) else []
         return [Path(str(entry)) for entry in entries]
 
     def set(self, key: str, value: str | float | bool | QByteArray | list[Path]) -> None:

@@ -72,9 +72,7 @@ def load_model(card: Card) -> "Model":
 def load_item(path: Path) -> ImageItem:
     """An image file with its pixels. Raises `ImageError`."""
     loaded = load_image(path)
-    return ImageItem(
-        path.name, path, Pyramid(loaded.rgb), loaded.notes, loaded.format, file_bytes=path.stat().st_size
-    )
+    return ImageItem(path.name, path, Pyramid(loaded.rgb), loaded.notes, loaded.format, file_bytes=path.stat().st_size)
 
 
 def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:

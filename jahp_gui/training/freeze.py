@@ -1,4 +1,4 @@
-"""A checkpoint to the model folder that the codec loads: float16 transforms, exact priors, a card with digests."""
+"""A checkpoint to the model folder that the codec loads: compact transforms, exact priors, a card with digests."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ import torch
 from jahp_gui.codec.models import CARD, TABLES, TRANSFORMS
 from jahp_gui.codec.priors.gaussian import table_arrays
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
+from jahp_gui.codec.weights import compact
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.loop import load_checkpoint
 from jahp_gui.training.objective import TrainingModel
@@ -45,7 +46,10 @@ def freeze(model: TrainingModel, folder: Path, card: Mapping[str, Any]) -> None:
     anchors = model.config.lmbda_anchors
     indices = torch.arange(gain_index_count(anchors)) / STEPS_PER_ANCHOR
     gains = model.gain.gain(indices).double().numpy()
-    parts = {TRANSFORMS: transform_arrays(model), TABLES: table_arrays()}
+    transforms = {}
+    for part in ("analysis", "synthesis", "gain"):
+        transforms |= compact(getattr(model, part), part)
+    parts = {TRANSFORMS: transforms, TABLES: table_arrays()}
     for name, prior in model.each_prior().items():
         parts[name] = prior.freeze(gains)
     files = {}
@@ -55,12 +59,3 @@ def freeze(model: TrainingModel, folder: Path, card: Mapping[str, Any]) -> None:
         files[name] = hashlib.sha256(data).hexdigest()
     content = {**card, "config": model.config.to_dict(), "files": files}
     (folder / CARD).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def transform_arrays(model: TrainingModel) -> dict[str, np.ndarray]:
-    """Transforms in float16 (the picture stays within 0.01 dB); gains in float32, for they set the rate."""
-    arrays = {}
-    for part in ("analysis", "synthesis", "gain"):
-        for name, value in getattr(model, part).state_dict().items():
-            arrays[f"{part}.{name}"] = value.numpy() if part == "gain" else value.half().numpy()
-    return arrays

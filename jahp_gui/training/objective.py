@@ -52,7 +52,8 @@ class TrainingModel(nn.Module):
         )
         distortion = torch.zeros_like(lmbda)
         if phase.train_transforms:
-            y_hat = y_tilde * self.gain.inverse(position)[:, :, None, None]
+            # Most latents round to zero; noise would teach the synthesis to expect an error there that never comes.
+            y_hat = quantise(gained, straight_through=True) * self.gain.inverse(position)[:, :, None, None]
             distortion = self.distortion(x, self.synthesis(y_hat, position))
         # λ^-½ keeps the high rates from drowning the low ones; the constant makes the loss about 1 at any λ.
         balance = torch.exp(-0.5 * (lmbda.log() - self.log_lmbda.mean()))
@@ -77,7 +78,7 @@ class Phase:
     """What changes over the schedule."""
 
     train_transforms: bool
-    straight_through: bool  # rounding with the identity's gradient instead of noise
+    straight_through: bool  # the prior, too, sees rounded latents (with the identity's gradient) instead of noise
     hide_context: float  # probability that a crop's context is hidden from the prior
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.priors.density import FactorizedDensity
 from jahp_gui.codec.tables import normalise
+from jahp_gui.codec.weights import compact, expand
 
 HYPER_STRIDE = 4
 Z_LIMIT = 32  # the encoder clamps ẑ to −32 … 31, the symbols of a wide table row
@@ -98,8 +99,8 @@ class Hyperprior(nn.Module):
         return self.synthesis(z_tilde, position), bits
 
     def freeze_encoder_side(self) -> dict[str, np.ndarray]:
-        """h_a in float16, which only the encoder runs, and the counts of ẑ: −32 … 31 and an escape never used."""
-        arrays = {f"analysis.{name}": half(value) for name, value in self.analysis.state_dict().items()}
+        """h_a, which only the encoder runs, and the counts of ẑ: −32 … 31 and an escape never used."""
+        arrays = compact(self.analysis, "analysis")
         edges = torch.arange(-Z_LIMIT, Z_LIMIT + 1, dtype=torch.float64) - 0.5
         with torch.no_grad():
             density = copy.deepcopy(self.density).double().cpu()
@@ -110,21 +111,11 @@ class Hyperprior(nn.Module):
         return arrays
 
 
-def half(value: Tensor) -> np.ndarray:
-    return value.detach().cpu().half().numpy()
-
-
 def load_encoder_side(tensors: Mapping[str, np.ndarray], config: ModelConfig) -> HyperAnalysis:
     """h_a from the arrays of `Hyperprior.freeze_encoder_side`."""
     with torch.device("meta"):
         analysis = HyperAnalysis(config)
-    prefix = "analysis."
-    state = {
-        name.removeprefix(prefix): torch.from_numpy(value.astype(np.float32))
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
-    analysis.load_state_dict(state, assign=True)
+    expand(analysis, tensors, "analysis")
     return analysis
 
 

@@ -127,8 +127,6 @@ class _Cells(QWidget):
             if channel is not None:
                 share = 100 * self.bits[channel] / max(self.bits.sum(), 1e-9)
                 text = tr("Channel {channel}: {bits:,.0f} bit, {share:.1f}% of all")
-                QToolTip.showText(
-                    event.globalPos(), text.format(channel=channel, bits=self.bits[channel], share=share)
-                )
+                QToolTip.showText(event.globalPos(), text.format(channel=channel, bits=self.bits[channel], share=share))
             return True
         return super().event(event)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from jahp_gui.gui import painting, theme
@@ -20,7 +20,7 @@ class MapView(QWidget):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.values: NDArray[np.float32] | None = None
-        self.image = None
+        self.image: QImage | None = None
         self.marked: QPoint | None = None
         self.text = ""  # shown where there is no map
         self.setMouseTracking(True)

@@ -131,8 +131,9 @@ class MapsPanel(QWidget):
             head.addWidget(button)
         head.addStretch(1)
         ranges = QHBoxLayout()
-        for widget in (self.fixed, self.low, self.high):
-            ranges.addWidget(widget)
+        ranges.addWidget(self.fixed)
+        ranges.addWidget(self.low)
+        ranges.addWidget(self.high)
         ranges.addStretch(1)
         self.pages.addWidget(self.map)
         self.pages.addWidget(self.grid)
@@ -265,9 +266,10 @@ class MapsPanel(QWidget):
         session, choice = self.session, self.session.map_choice
         result = session.latents
         assert result is not None
-        of = f"{captions.prior_name(result.choice.prior)}, λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
+        of = captions.prior_name(result.choice.prior)
         if choice.reference:
-            of = f"{captions.prior_name(result.choice.prior)} − {captions.prior_name(choice.reference)}"
+            of += f" − {captions.prior_name(choice.reference)}"
+        of += f", λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
         channel = self._channel()
         summary = tr(SUMMARIES.get(choice.quantity, "root mean square"))
         which = tr("channel {channel}").format(channel=channel) if channel is not None else summary

@@ -1,7 +1,7 @@
 """Every number of the current setting: sizes, rate, quality, times. Estimates are marked as such."""
 
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from jahp_gui.codec import metrics
 from jahp_gui.codec.latent_views import Region, region_bits
@@ -115,7 +115,7 @@ class NumbersPanel(QWidget):
         session, selection = self.session, self.session.selection
         if selection is None:
             return NONE
-        left, top, width, height = selection.getRect()
+        left, top, width, height = selection.x(), selection.y(), selection.width(), selection.height()
         texts = [f"{width}×{height}"]
         latents, item = session.latents, session.current
         if latents is not None and latents.choice == session.choice and item is not None and item.size is not None:

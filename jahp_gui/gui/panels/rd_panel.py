@@ -44,7 +44,7 @@ class RdPanel(QWidget):
         self.axes: Any = None
         self.references: list[ReferenceCurve] = []
         self.bd_rates: dict[SeriesKey, float] = {}
-        self.metric, self.anchor = QComboBox(), QComboBox()
+        self.measure, self.anchor = QComboBox(), QComboBox()
         self.log_rate, self.with_references = QCheckBox(tr("Log rate")), QCheckBox(tr("Kodak averages"))
         self.legend = QListWidget()
         self.readout = QLabel()
@@ -60,10 +60,10 @@ class RdPanel(QWidget):
     # ------------------------------------------------------------ building
 
     def _describe(self) -> None:
-        self.metric.addItem("PSNR", "psnr")
-        self.metric.addItem("MS-SSIM", "ms_ssim")
+        self.measure.addItem("PSNR", "psnr")
+        self.measure.addItem("MS-SSIM", "ms_ssim")
         for widget, name, term in (
-            (self.metric, tr("Quality measure"), tr("PSNR compares pixels, MS-SSIM structures at several scales.")),
+            (self.measure, tr("Quality measure"), tr("PSNR compares pixels, MS-SSIM structures at several scales.")),
             (
                 self.anchor,
                 tr("BD-rate against"),
@@ -93,7 +93,7 @@ class RdPanel(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.metric, self.log_rate, self.with_references):
+        for widget in (self.measure, self.log_rate, self.with_references):
             row.addWidget(widget)
         row.addWidget(self.readout, 1)
         label = QLabel(tr("BD-rate against"))
@@ -111,7 +111,7 @@ class RdPanel(QWidget):
 
     def _connect(self) -> None:
         session = self.session
-        self.metric.activated.connect(lambda: session.set_plot(metric=self.metric.currentData()))
+        self.measure.activated.connect(lambda: session.set_plot(metric=self.measure.currentData()))
         self.anchor.activated.connect(lambda: session.set_plot(anchor=self.anchor.currentData()))
         self.log_rate.toggled.connect(lambda on: session.set_plot(log_rate=on))
         self.with_references.toggled.connect(lambda on: session.set_plot(references=on))
@@ -173,8 +173,8 @@ class RdPanel(QWidget):
 
     def refresh_controls(self) -> None:
         choice = self.session.plot
-        blockers = [QSignalBlocker(box) for box in (self.metric, self.log_rate, self.with_references)]
-        self.metric.setCurrentIndex(self.metric.findData(choice.metric))
+        blockers = [QSignalBlocker(box) for box in (self.measure, self.log_rate, self.with_references)]
+        self.measure.setCurrentIndex(self.measure.findData(choice.metric))
         self.log_rate.setChecked(choice.log_rate)
         self.with_references.setChecked(choice.references)
         del blockers

@@ -1,0 +1,49 @@
+"""Weights of the networks that run in ordinary floats, as a model file stores them.
+
+Matrices of the residual paths are int8 with one float32 scale per output channel; everything else is float16. The
+linear shortcuts stay float16, for they carry the picture; gains stay float32, for they set the rate.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from jahp_gui.codec.errors import ModelError
+
+SCALE = ".scale"  # suffix of the array that holds the scales of an int8 one
+FINE = ("shortcut.", "log_gain", "log_inverse")  # never int8
+
+
+def compact(module: nn.Module, prefix: str) -> dict[str, np.ndarray]:
+    """The arrays of a module's weights, names starting with `prefix`."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in module.state_dict().items():
+        key, weights = f"{prefix}.{name}", value.detach().float().cpu().numpy()
+        if name.startswith("log_"):
+            arrays[key] = weights
+        elif weights.ndim < 4 or name.startswith(FINE):
+            arrays[key] = weights.astype(np.float16)
+        else:
+            scale = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), 1e-12) / 127
+            arrays[key] = np.rint(weights / scale).astype(np.int8)
+            arrays[key + SCALE] = scale.astype(np.float32)
+    return arrays
+
+
+def expand(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+    """Give a module built on the meta device its weights. Raises `ModelError` where they do not fit."""
+    start = prefix + "."
+    state: dict[str, Tensor] = {}
+    for name, value in arrays.items():
+        if name.startswith(start) and not name.endswith(SCALE):
+            weights = value.astype(np.float32)
+            if name + SCALE in arrays:
+                weights *= arrays[name + SCALE]
+            state[name.removeprefix(start)] = torch.from_numpy(weights)
+    try:
+        module.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise ModelError("The weights do not fit the configuration on the model's card; install it again.") from error
+    module.eval().requires_grad_(False)

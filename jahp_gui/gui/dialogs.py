@@ -1,0 +1,120 @@
+"""The few dialogs: shortcuts, settings, model card; `batch` has its own module."""
+
+import json
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHeaderView,
+    QPlainTextEdit,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from jahp_gui.codec.models import Card
+from jahp_gui.gui.actions import shortcut_rows
+from jahp_gui.gui.i18n import LANGUAGES, tr
+from jahp_gui.gui.settings import Settings
+
+if TYPE_CHECKING:
+    pass
+
+
+def table_of(headings: list[str], parent: QWidget) -> QTableWidget:
+    table = QTableWidget(0, len(headings), parent)
+    table.setHorizontalHeaderLabels(headings)
+    table.verticalHeader().hide()
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    table.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+    return table
+
+
+def add_row(table: QTableWidget, texts: list[str]) -> None:
+    row = table.rowCount()
+    table.insertRow(row)
+    for column, text in enumerate(texts):
+        table.setItem(row, column, QTableWidgetItem(text))
+
+
+def _close_button(dialog: QDialog) -> QDialogButtonBox:
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.button(QDialogButtonBox.StandardButton.Close).setText(tr("Close"))
+    buttons.rejected.connect(dialog.reject)
+    return buttons
+
+
+class ShortcutSheet(QDialog):
+    """All keys and what the mouse does."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setWindowTitle(tr("Shortcuts"))
+        self.resize(560, 620)
+        table = table_of([tr("Menu"), tr("Command"), tr("Keys")], self)
+        table.setAccessibleName(tr("Shortcuts"))
+        for row in shortcut_rows():
+            add_row(table, list(row))
+        layout = QVBoxLayout(self)
+        layout.addWidget(table)
+        layout.addWidget(_close_button(self))
+
+
+class ModelCardDialog(QDialog):
+    """What a model's card says, as it is."""
+
+    def __init__(self, card: Card, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setWindowTitle(tr("Model card") + f" – {card.model_id}")
+        self.resize(560, 620)
+        text = QPlainTextEdit()
+        text.setReadOnly(True)
+        text.setAccessibleName(tr("Model card"))
+        content = {
+            "id": card.model_id,
+            "title": card.title,
+            "folder": str(card.folder),
+            "priors": card.priors,
+            "config": card.config,
+            "results": card.results,
+            "training": card.training,
+        }
+        text.setPlainText(json.dumps(content, indent=2, ensure_ascii=False))
+        layout = QVBoxLayout(self)
+        layout.addWidget(text)
+        layout.addWidget(_close_button(self))
+
+
+class SettingsDialog(QDialog):
+    """Language and colours; both act at once."""
+
+    language_chosen = Signal(str)
+    theme_chosen = Signal(str)
+
+    def __init__(self, settings: Settings, language: str, theme_name: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setWindowTitle(tr("Settings"))
+        self.language, self.theme = QComboBox(), QComboBox()
+        for code, name in LANGUAGES.items():
+            self.language.addItem(name, code)
+        for code, name in (("system", tr("As the system")), ("light", tr("Light")), ("dark", tr("Dark"))):
+            self.theme.addItem(name, code)
+        self.language.setCurrentIndex(self.language.findData(language))
+        self.theme.setCurrentIndex(max(0, self.theme.findData(theme_name)))
+        self.language.setAccessibleName(tr("Language"))
+        self.theme.setAccessibleName(tr("Colours"))
+        self.language.activated.connect(lambda: self.language_chosen.emit(self.language.currentData()))
+        self.theme.activated.connect(lambda: self.theme_chosen.emit(self.theme.currentData()))
+        form = QFormLayout()
+        form.addRow(tr("Language"), self.language)
+        form.addRow(tr("Colours"), self.theme)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(_close_button(self))

@@ -1,0 +1,94 @@
+"""The explorer with the tiny model, a small picture and settings of its own, off the screen."""
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from jahp_gui.gui import theme
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.i18n import set_language
+from jahp_gui.gui.settings import Settings
+
+TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
+WAIT_MS = 30_000
+
+
+def make_picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Waves with a little noise: uint8 (height, width, 3), compressible but not flat."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 9 + k) + np.cos(y / (7 + k)) for k in range(3)]
+    noise = np.random.default_rng(seed).normal(0, 4, (height, width, 3))
+    return np.clip(127 + 50 * np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return make_picture(64, 96)
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path, picture: np.ndarray) -> Path:
+    path = tmp_path / "waves.png"
+    Image.fromarray(picture).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JAHP_MODELS", str(TINY_MODELS))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Path:
+    """Settings of a user who works with the tiny model."""
+    path = tmp_path / "settings.ini"
+    settings = Settings(str(path))
+    settings.set("model", "tiny")
+    settings.set("language", "en")
+    settings.set("theme", "light")
+    settings.sync()
+    return path
+
+
+@pytest.fixture
+def make_explorer(qapp: QApplication, settings_file: Path) -> Iterator[Callable[..., Explorer]]:
+    """Starts explorers as `main` does, and ends them: no thread, no window is left behind."""
+    started: list[Explorer] = []
+
+    def make(*paths: Path) -> Explorer:
+        settings = Settings(str(settings_file))
+        theme.switch.use(settings.text("theme"))
+        explorer = Explorer(settings)
+        started.append(explorer)
+        explorer.start(list(paths))
+        return explorer
+
+    yield make
+    for explorer in started:
+        assert explorer.window is not None
+        explorer.window.close()
+        assert explorer.jobs.shutdown(20), "a job did not end"
+        explorer.window.deleteLater()
+        explorer.deleteLater()
+    qapp.processEvents()
+    set_language("en")
+    theme.switch.use("light")
+
+
+@pytest.fixture
+def explorer(make_explorer: Callable[..., Explorer], picture_file: Path, qtbot: QtBot) -> Explorer:
+    """With the small picture, its real file written and decoded, its maps there."""
+    explorer = make_explorer(picture_file)
+    session = explorer.session
+    qtbot.waitUntil(lambda: session.exact is not None and session.latents is not None, timeout=WAIT_MS)
+    return explorer

@@ -1,0 +1,385 @@
+"""The whole application: what a user does, and what the codec says that should come of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from jahp_gui.codec import Model, decode, encode, metrics
+from jahp_gui.gui import app
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.imaging import qimage, rgb_of
+from jahp_gui.gui.main_window import MainWindow
+from jahp_gui.gui.results import ORIGINAL, Source
+from tests.gui.conftest import WAIT_MS, make_picture
+
+
+def window_of(explorer: Explorer) -> MainWindow:
+    assert explorer.window is not None
+    return explorer.window
+
+
+def wait_for_file(qtbot: QtBot, explorer: Explorer) -> None:
+    qtbot.waitUntil(lambda: explorer.session.exact is not None, timeout=WAIT_MS)
+
+
+def drop(window: MainWindow, mime: QMimeData) -> bool:
+    """What the window system does: enter, then drop where the window accepts. Whether it did."""
+    actions, buttons = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    none = Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(50, 50), actions, mime, buttons, none)
+    QApplication.sendEvent(window, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), actions, mime, buttons, none))
+    return enter.isAccepted()
+
+
+def urls(*paths: Path) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def test_main_opens_the_files_it_is_given_and_ends_when_the_window_closes(
+    qapp: QApplication, settings_file: Path, picture_file: Path, picture: np.ndarray
+) -> None:
+    seen: list[bytes] = []
+
+    def watch() -> None:
+        window = next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, MainWindow))
+        if window.session.exact is not None:
+            seen.append(window.session.exact.data)
+            window.close()
+
+    timer = QTimer(interval=30)
+    timer.timeout.connect(watch)
+    timer.start()
+    assert app.main(["--settings", str(settings_file), str(picture_file)]) == 0
+    timer.stop()
+    assert seen == [encode(Model.load("tiny"), picture, prior="joint", lmbda=0.0128).data]
+
+
+def test_the_first_run_shows_a_sample_compressed_with_the_joint_prior(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot
+) -> None:
+    explorer = make_explorer()
+    wait_for_file(qtbot, explorer)
+    session = explorer.session
+    assert session.current is not None and session.current.name == "astronaut.png"
+    assert session.choice.prior == "joint" and session.exact is not None and session.exact.ms_ssim is not None
+    qtbot.waitUntil(lambda: bool(session.curves.points), timeout=WAIT_MS)
+
+
+def test_what_is_shown_at_rest_is_decoded_from_the_file(explorer: Explorer, picture: np.ndarray) -> None:
+    file, side = explorer.session.exact, explorer.session.sides["b"]
+    assert file is not None and side is not None
+    np.testing.assert_array_equal(side.picture.rgb, decode(file.data).rgb)
+    assert file.psnr == metrics.psnr(picture, side.picture.rgb)
+    numbers = window_of(explorer).numbers
+    assert numbers.values["file"].text() == f"{len(file.data):,} bytes"
+    assert f"{file.psnr:.2f} dB" in numbers.values["psnr"].text()
+    assert "digest checked" in numbers.state.text()
+
+
+def test_moving_the_slider_estimates_at_once_and_ends_in_the_real_file(
+    explorer: Explorer, qtbot: QtBot, picture: np.ndarray
+) -> None:
+    session, window = explorer.session, window_of(explorer)
+    window.codec.slider.setValue(96)
+    assert session.exact is None and "digest" not in window.numbers.state.text()
+    qtbot.waitUntil(lambda: session.live is not None, timeout=WAIT_MS)
+    live = session.live
+    assert live is not None and live.choice.gain_index == 96
+    wait_for_file(qtbot, explorer)
+    file = session.exact
+    assert file is not None
+    np.testing.assert_array_equal(live.picture.rgb, file.picture.rgb)  # the same latents, the same picture
+    assert file.data == encode(Model.load("tiny"), picture, prior="joint", lmbda=session.lmbda).data
+    qtbot.waitUntil(lambda: session.latents is not None and session.latents.choice == session.choice, timeout=WAIT_MS)
+    assert session.latents is not None
+    assert session.latents.estimated_bytes == pytest.approx(len(file.data), abs=24)
+
+
+def test_switching_the_prior_keeps_the_latents_and_changes_the_file(
+    explorer: Explorer, qtbot: QtBot, picture: np.ndarray
+) -> None:
+    session, window = explorer.session, window_of(explorer)
+    before = session.exact
+    assert before is not None
+    window.codec.prior.setCurrentIndex(window.codec.prior.findData("context"))
+    window.codec.prior.activated.emit(0)
+    wait_for_file(qtbot, explorer)
+    after = session.exact
+    assert after is not None and after.choice.prior == "context"
+    np.testing.assert_array_equal(after.picture.rgb, before.picture.rgb)
+    assert after.data == encode(Model.load("tiny"), picture, prior="context", lmbda=session.lmbda).data
+    assert len(after.container.z) == 0 and len(before.container.z) > 0
+
+
+def test_undo_brings_the_setting_back_with_its_file(explorer: Explorer, qtbot: QtBot) -> None:
+    session, actions = explorer.session, window_of(explorer).actions_table
+    first = session.exact
+    actions["anchor_up"].trigger()
+    wait_for_file(qtbot, explorer)
+    second = session.exact
+    actions["undo"].trigger()
+    assert session.exact is first
+    actions["redo"].trigger()
+    assert session.exact is second
+
+
+def test_a_target_size_is_reached_by_the_real_file(explorer: Explorer, qtbot: QtBot) -> None:
+    session = explorer.session
+    assert session.exact is not None
+    explorer.window.session_commands.step_lmbda(40)  # type: ignore[union-attr]
+    wait_for_file(qtbot, explorer)
+    wanted = len(session.exact.data) / 1000
+    session.set_choice(gain_index=0)
+    wait_for_file(qtbot, explorer)
+    session.set_target("bytes", wanted)
+    qtbot.waitUntil(lambda: session.exact is not None and session.choice.gain_index > 0, timeout=WAIT_MS)
+    assert session.exact is not None
+    assert len(session.exact.data) / 1000 == pytest.approx(wanted, rel=0.02)
+
+
+def test_dropped_images_are_listed_and_the_first_is_shown(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    pictures = [make_picture(32, 48, seed) for seed in (1, 2)]
+    paths = [tmp_path / f"dropped{number}.png" for number in (1, 2)]
+    for path, rgb in zip(paths, pictures, strict=True):
+        Image.fromarray(rgb).save(path)
+    assert drop(window_of(explorer), urls(*paths))
+    session = explorer.session
+    qtbot.waitUntil(lambda: session.current is not None and session.current.name == "dropped1.png", timeout=WAIT_MS)
+    wait_for_file(qtbot, explorer)
+    assert [item.name for item in session.items] == ["waves.png", "dropped1.png", "dropped2.png"]
+    assert session.sides["a"] is not None
+    np.testing.assert_array_equal(session.sides["a"].picture.rgb, pictures[0])
+
+
+def test_a_dropped_folder_gives_its_images(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("b.png", "a.png"):
+        Image.fromarray(make_picture(32, 32)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    drop(window_of(explorer), urls(folder))
+    assert [item.name for item in explorer.session.items[1:]] == ["a.png", "b.png"]
+
+
+def test_a_pasted_image_is_compressed(explorer: Explorer, qtbot: QtBot) -> None:
+    rgb = make_picture(40, 56, seed=5)
+    QGuiApplication.clipboard().setImage(qimage(rgb).copy())
+    window_of(explorer).actions_table["paste"].trigger()
+    session = explorer.session
+    wait_for_file(qtbot, explorer)
+    assert session.current is not None and session.current.original is not None and session.exact is not None
+    np.testing.assert_array_equal(session.current.original.rgb, rgb)
+    assert session.exact.data == encode(Model.load("tiny"), rgb, prior="joint", lmbda=session.lmbda).data
+
+
+def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path, picture: np.ndarray, picture_file: Path
+) -> None:
+    session, window = explorer.session, window_of(explorer)
+    assert session.exact is not None
+    data = session.exact.data
+    window.actions_table["save_beside"].trigger()
+    saved = tmp_path / "waves.jahp"
+    qtbot.waitUntil(saved.exists, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: explorer.jobs.activity() is None, timeout=WAIT_MS)
+    assert saved.read_bytes() == data
+    drop(window, urls(saved))
+    qtbot.waitUntil(lambda: session.current is not None and session.current.name == "waves.jahp", timeout=WAIT_MS)
+    assert session.sides["a"] is None and session.sides["b"] is not None and session.latents is not None
+    np.testing.assert_array_equal(session.sides["b"].picture.rgb, decode(data).rgb)
+    assert window.numbers.values["file"].text() == f"{len(data):,} bytes"
+    assert window.numbers.values["psnr"].text() == "–"
+    assert not window.codec.slider.isEnabled()
+    drop(window, urls(picture_file))
+    qtbot.waitUntil(lambda: session.exact is not None and session.exact.psnr is not None, timeout=WAIT_MS)
+    assert session.current.name == "waves.jahp" and window.codec.slider.isEnabled()
+    assert session.exact is not None and session.exact.data == data
+
+
+def test_saving_beside_never_overwrites(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    taken = tmp_path / "waves.jahp"
+    taken.write_bytes(b"mine")
+    with qtbot.waitSignal(explorer.session.message, timeout=WAIT_MS) as told:
+        window_of(explorer).actions_table["save_beside"].trigger()
+    assert told.args is not None and told.args[1] == "error" and "waves.jahp" in told.args[0]
+    assert taken.read_bytes() == b"mine"
+
+
+def test_a_wrong_or_damaged_file_is_a_message_and_the_application_goes_on(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session, window = explorer.session, window_of(explorer)
+    assert session.exact is not None
+    damaged = bytearray(session.exact.data)
+    damaged[len(damaged) // 2] ^= 1
+    for name, content in (("damaged.jahp", bytes(damaged)), ("text.png", b"no image at all")):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with qtbot.waitSignal(session.message, timeout=WAIT_MS) as told:
+            drop(window, urls(path))
+        assert told.args is not None and told.args[1] == "error" and name in told.args[0]
+        assert window.message_bar.isVisible() and name in window.message_bar.label.text()
+    assert session.current is not None and session.current.name == "waves.png"
+    session.set_choice(gain_index=7)
+    wait_for_file(qtbot, explorer)
+
+
+def test_text_is_refused_while_it_is_dragged(explorer: Explorer) -> None:
+    mime = QMimeData()
+    mime.setText("just words")
+    assert not drop(window_of(explorer), mime)
+
+
+def test_the_result_can_be_dragged_out_as_a_file(explorer: Explorer) -> None:
+    mime = explorer.files.drag_out()
+    assert mime is not None and explorer.session.exact is not None
+    path = Path(mime.urls()[0].toLocalFile())
+    assert path.name == "waves.jahp" and path.read_bytes() == explorer.session.exact.data
+
+
+def test_copying_puts_picture_b_on_the_clipboard(explorer: Explorer) -> None:
+    window_of(explorer).actions_table["copy"].trigger()
+    side = explorer.session.sides["b"]
+    assert side is not None
+    np.testing.assert_array_equal(rgb_of(QGuiApplication.clipboard().image()), side.picture.rgb)
+
+
+def test_exports_hold_what_is_shown(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    session, commands = explorer.session, window_of(explorer).file_commands
+    assert session.latents is not None
+    commands.export_map(tmp_path / "maps.npz")
+    commands.export_map(tmp_path / "map.svg")
+    commands.export_comparison(tmp_path / "comparison.png")
+    for name in ("maps.npz", "map.svg", "comparison.png"):
+        qtbot.waitUntil((tmp_path / name).exists, timeout=WAIT_MS)
+    arrays = np.load(tmp_path / "maps.npz")
+    np.testing.assert_array_equal(arrays["y_bits"], session.latents.maps.bits)
+    np.testing.assert_array_equal(arrays["y_hat"], session.latents.y_hat)
+    assert "<svg" in (tmp_path / "map.svg").read_text()
+    assert Image.open(tmp_path / "comparison.png").size[0] > 600
+    explorer.files.save_reconstruction(tmp_path / "decoded.png", force=False)
+    qtbot.waitUntil((tmp_path / "decoded.png").exists, timeout=WAIT_MS)
+    assert session.exact is not None
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "decoded.png")), session.exact.picture.rgb)
+
+
+def test_closing_while_everything_is_busy_is_quick_and_clean(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.png"
+    Image.fromarray(make_picture(512, 768)).save(path)
+    explorer = make_explorer(path)
+    qtbot.waitUntil(lambda: explorer.session.live is not None or explorer.session.file is not None, timeout=WAIT_MS)
+    explorer.session.set_choice(gain_index=3)
+    window_of(explorer).close()
+    assert explorer.jobs.shutdown(5)
+    assert explorer.session.exact is None  # nothing was delivered after the end
+
+
+def test_without_any_model_there_is_one_clear_message(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jahp_gui.gui.controller.installed_models", list)
+    explorer = make_explorer(picture_file)
+    qtbot.waitUntil(lambda: explorer.session.current is not None, timeout=WAIT_MS)
+    window = window_of(explorer)
+    assert "No model is installed" in window.message_bar.label.text()
+    assert not window.codec.slider.isEnabled() and explorer.session.sides["a"] is not None
+    window.grab()  # paints without one
+
+
+def test_a_model_without_the_wanted_prior_is_used_with_one_it_has(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from jahp_gui.codec.models import find_model
+
+    card = find_model("tiny")
+    kept = {name: digest for name, digest in card.files.items() if name not in ("joint", "context")}
+    monkeypatch.setattr("jahp_gui.gui.controller.installed_models", lambda: [replace(card, files=kept)])
+    explorer = make_explorer(picture_file)
+    wait_for_file(qtbot, explorer)
+    assert explorer.session.choice.prior == "mean-scale-hyperprior"
+    prior = window_of(explorer).codec.prior
+    assert [prior.itemData(index) for index in range(prior.count())] == list(kept)[2:]
+
+
+def test_settings_and_images_come_back(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, settings_file: Path
+) -> None:
+    first = make_explorer(picture_file)
+    wait_for_file(qtbot, first)
+    first.session.set_choice(prior="factorized", gain_index=64)
+    first.session.set_compare(mode="swipe", overlay=True)
+    wait_for_file(qtbot, first)
+    window_of(first).close()
+    second = make_explorer()
+    wait_for_file(qtbot, second)
+    session = second.session
+    assert (session.choice.prior, session.choice.gain_index) == ("factorized", 64)
+    assert (session.compare.mode, session.compare.overlay) == ("swipe", True)
+    assert [item.path for item in session.items] == [picture_file]
+
+
+def test_the_language_changes_at_once_and_keeps_everything(explorer: Explorer) -> None:
+    before = explorer.session.exact
+    window_of(explorer).language_chosen.emit("zh_CN")
+    window = window_of(explorer)
+    assert window.menuBar().actions()[0].text() == "文件"
+    assert explorer.session.exact is before and before is not None
+    assert f"{len(before.data):,}" in window.numbers.values["file"].text()
+
+
+def test_both_themes_paint_their_own_ground(explorer: Explorer) -> None:
+    window = window_of(explorer)
+    for name, level in (("light", 242), ("dark", 35)):
+        window.use_theme(name)
+        window.menuBar().setFixedWidth(window.width())
+        assert abs(window.grab().toImage().pixelColor(1, window.height() - 2).red() - level) < 12
+
+
+def test_cancelling_stops_what_the_status_bar_shows(explorer: Explorer, qtbot: QtBot) -> None:
+    started: list[bool] = []
+
+    def endless(job: object) -> None:
+        started.append(True)
+        while True:
+            job.check()  # type: ignore[attr-defined]
+
+    explorer.jobs.start("endless", endless, label="counting")
+    qtbot.waitUntil(lambda: bool(started), timeout=WAIT_MS)
+    window = window_of(explorer)
+    assert window.activity.text() == "counting" and window.cancel_button.isVisible()
+    window.cancel_button.click()
+    qtbot.waitUntil(lambda: not window.cancel_button.isVisible(), timeout=WAIT_MS)
+    assert explorer.jobs.activity() is None
+
+
+def test_an_equal_sized_jpeg_is_one_command(explorer: Explorer, qtbot: QtBot) -> None:
+    session = explorer.session
+    session.set_choice(gain_index=112)  # a file large enough for a JPEG header
+    wait_for_file(qtbot, explorer)
+    window_of(explorer).actions_table["same_jpeg"].trigger()
+    qtbot.waitUntil(
+        lambda: session.sides["a"] is not None and session.sides["a"].source == Source("classical", "jpeg420"),
+        timeout=WAIT_MS,
+    )
+    side, exact = session.sides["a"], session.exact
+    assert side is not None and exact is not None
+    decoded = Image.open(__import__("io").BytesIO(side.of.data))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(np.array(decoded.convert("RGB")), side.picture.rgb)
+    assert side.of.wanted_bytes == len(exact.data)  # type: ignore[union-attr]
+    window_of(explorer).actions_table["a_original"].trigger()
+    assert session.compare.a == ORIGINAL
