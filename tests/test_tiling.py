@@ -78,6 +78,19 @@ def test_in_float64_tiled_and_untiled_latents_agree_to_a_billionth(monkeypatch: 
             torch.testing.assert_close(part, whole[0, :, tile.rows, tile.columns], atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("size", [(33, 50), (16, 17), (9, 70)], ids=str)
+def test_tiled_and_untiled_hyper_latents_agree(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    y_hat = np.random.default_rng(1).integers(-9, 10, (*size, tiny_model.config.latent_channels)).astype(np.int16)
+    whole = tiny_model.prior("joint").side_information(y_hat, 60)
+    monkeypatch.setattr(tiling, "TILE", 8)
+    tiled = tiny_model.prior("joint").side_information(y_hat, 60)
+    assert whole is not None
+    assert tiled is not None
+    assert (tiled != whole).mean() <= 1e-3
+
+
 def test_tiles_cover_every_position_once() -> None:
     seen = np.zeros((130, 70), int)
     for tile in tiling.tiles(130, 70, 4):

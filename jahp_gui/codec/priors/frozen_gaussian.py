@@ -84,12 +84,12 @@ class FrozenGaussian(FrozenPrior):
         return GaussianState(self, features, height, width, gain_index)
 
     def _hyper_features(self, z_hat: np.ndarray, gain_index: int) -> Tensor:
-        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers; in float32, which holds 24 bits and takes half the memory."""
-        z = torch.from_numpy(z_hat.astype(np.float64)) * Z_UNIT
-        h = torch.cat([z, torch.full((*z.shape[:2], 1), float(POSITION_UNIT * gain_index), dtype=torch.float64)], 2)
+        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers, held in float32."""
+        z = torch.from_numpy(z_hat.astype(np.float32)) * Z_UNIT
+        h = torch.cat([z, torch.full((*z.shape[:2], 1), float(POSITION_UNIT * gain_index))], 2)
         h = pixel_shuffle(convolve3(self.up2, h))
         h = pixel_shuffle(convolve3(self.up1, h))
-        return convolve3(self.out, h).float()
+        return convolve3(self.out, h)
 
 
 class GaussianState(CodingState):

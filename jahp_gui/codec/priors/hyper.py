@@ -14,12 +14,19 @@ from torch import Tensor, nn
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.priors.density import FactorizedDensity
 from jahp_gui.codec.tables import normalise
+from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.weights import compact, expand
 
 HYPER_STRIDE = 4
 Z_LIMIT = 32  # the encoder clamps ẑ to −32 … 31, the symbols of a wide table row
 Z_SCALE = 4.0  # z starts with a spread of a few units: noise of ±1/2 must not drown it while it learns
+ANALYSIS_MARGIN = 8  # latent positions: two 5×5 convolutions of stride 2 reach 2 + 4, and tiles keep multiples of 4
 LEAK = 0.125  # slope of the leaky ReLU of every network that is frozen: a power of two is exact
+
+
+def shrunk(part: slice) -> slice:
+    """A range of latent positions, from a multiple of 4, in hyper-latent positions."""
+    return slice(part.start // HYPER_STRIDE, -(-part.stop // HYPER_STRIDE))
 
 
 def compress(y_hat: Tensor) -> Tensor:
@@ -32,6 +39,7 @@ class HyperAnalysis(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        self.channels = config.hyper_channels
         width = config.hyper_width
         self.layers = nn.Sequential(
             nn.Conv2d(config.latent_channels, width, 1),
@@ -48,10 +56,14 @@ class HyperAnalysis(nn.Module):
     def choose(self, y_hat: np.ndarray) -> np.ndarray:
         """ẑ (⌈h/4⌉, ⌈w/4⌉, C) int16 for ŷ (h, w, M) int16; ŷ is padded to multiples of 4 by edge replication."""
         height, width, _ = y_hat.shape
-        y = torch.from_numpy(y_hat).permute(2, 0, 1)[None].float()
-        y = F.pad(y, (0, -width % HYPER_STRIDE, 0, -height % HYPER_STRIDE), mode="replicate")
-        z = torch.round(self(y)).clamp(-Z_LIMIT, Z_LIMIT - 1)
-        return z[0].permute(1, 2, 0).to(torch.int16).contiguous().numpy()
+        z_hat = np.empty((-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), self.channels), np.int16)
+        for tile in tiles(height, width, ANALYSIS_MARGIN):
+            part = torch.from_numpy(y_hat[tile.rows_with_margin, tile.columns_with_margin]).permute(2, 0, 1)[None]
+            padding = (0, -part.shape[3] % HYPER_STRIDE, 0, -part.shape[2] % HYPER_STRIDE)
+            z = torch.round(self(F.pad(part.float(), padding, mode="replicate"))).clamp(-Z_LIMIT, Z_LIMIT - 1)
+            inner = z[0].permute(1, 2, 0)[tuple(shrunk(side) for side in tile.inner)]
+            z_hat[shrunk(tile.rows), shrunk(tile.columns)] = inner.to(torch.int16).numpy()
+        return z_hat
 
 
 class HyperSynthesis(nn.Module):

@@ -1,0 +1,37 @@
+"""`jahp bench`: what it measures adds up. No time is asserted."""
+
+import argparse
+import json
+
+import pytest
+
+from jahp_gui import bench
+from jahp_gui.codec.errors import UsageError
+
+
+def arguments(*given: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    return parser.parse_args([*given, "--model", "tiny", "--repeat", "1"])
+
+
+def test_stages_are_parts_of_the_total(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.run(arguments("--one", "96x64")) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["bpp"] == 8 * result["bytes"] / (96 * 64)
+    for task in ("encode", "decode"):
+        stages = [result[task][stage] for stage in bench.STAGES]
+        assert min(stages) > 0
+        assert sum(stages) <= 1.01 * result[task]["total"]
+
+
+def test_every_size_is_measured_in_a_process_of_its_own_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.run(arguments("--sizes", "64x48", "--threads", "1")) == 0
+    text = capsys.readouterr().out
+    assert "64x48, joint, λ 0.0128, 1 threads" in text
+    assert "range coder" in text
+
+
+def test_sizes_that_are_none_are_refused() -> None:
+    with pytest.raises(UsageError, match="'768' is not an image size"):
+        bench.run(arguments("--sizes", "768"))
