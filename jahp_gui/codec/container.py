@@ -15,7 +15,7 @@ import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from jahp_gui.codec.errors import (
     ChecksumError,
@@ -160,6 +160,16 @@ def read_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PIX
     return parse(data, max_pixels=max_pixels, name=name)
 
 
+def read_stream(
+    stream: BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str = "Standard input"
+) -> Container:
+    """`parse` a pipe, of which no more is read than its header declares: what comes out of it need not end."""
+    head = stream.read(MAX_HEADER_BYTES)
+    layout = _read_layout(head, None, max_pixels, name)
+    declared = layout.start + layout.z_length + layout.y_length + CRC_BYTES
+    return parse(head + stream.read(max(declared + 1 - len(head), 0)), max_pixels=max_pixels, name=name)
+
+
 class _Layout(NamedTuple):
     """Where things are in a file whose header is in order."""
 
@@ -169,8 +179,11 @@ class _Layout(NamedTuple):
     y_length: int
 
 
-def _read_layout(head: bytes, size: int, max_pixels: int, name: str) -> _Layout:
-    """Read the header from the first MAX_HEADER_BYTES of a file of `size` bytes, and check all but the checksum."""
+def _read_layout(head: bytes, size: int | None, max_pixels: int, name: str) -> _Layout:
+    """Read the header from the first MAX_HEADER_BYTES of a file of `size` bytes, and check all but the checksum.
+
+    Of a stream the size is not known (None) and not checked.
+    """
     cursor = _Cursor(head, name)
     cursor.pass_magic_and_version()
     fields: dict[str, Any] = {"prior_code": cursor.byte(), "gain_index": cursor.byte(), "model_id": cursor.model_id()}
@@ -182,9 +195,9 @@ def _read_layout(head: bytes, size: int, max_pixels: int, name: str) -> _Layout:
         raise cursor.invalid(fault)
 
     declared = cursor.position + z_length + y_length + CRC_BYTES
-    if size < declared:
+    if size is not None and size < declared:
         raise TruncatedFileError(f"{name} is cut off after {size} of {declared} bytes; {_COPY_AGAIN}.")
-    if size > declared:
+    if size is not None and size > declared:
         raise TrailingBytesError(f"{name} has {size - declared} bytes after its declared end; {_COPY_AGAIN}.")
     if width * height > max_pixels:
         raise ImageTooLargeError(

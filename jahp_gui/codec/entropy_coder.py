@@ -20,6 +20,7 @@ from jahp_gui.codec.tables import (
 
 RUN = 1 << 16  # symbols a run: one call holds the interpreter lock throughout
 LATENT_LIMIT = (1 << 15) - 1  # |ŷ| and |ẑ| never exceed it
+SLACK_BITS = 64  # more than rounding can make of the information in a section beyond its bits
 
 CATEGORICAL = constriction.stream.model.Categorical(perfect=False)
 UNIFORM = constriction.stream.model.Uniform()
@@ -74,6 +75,7 @@ class SymbolDecoder:
 
     def __init__(self, data: bytes):
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype="<u4").astype(np.uint32))
+        self._bits_left = 8.0 * len(data) + SLACK_BITS
 
     def decode(self, tables: SymbolTables, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Latents (n,) int16 within ±`LATENT_LIMIT`.
@@ -97,6 +99,10 @@ class SymbolDecoder:
             index[narrow] = self._coder.decode(CATEGORICAL, tables.narrow_probabilities[rows[narrow]])
         if len(wide):
             index[wide] = self._coder.decode(CATEGORICAL, tables.wide_probabilities[rows[wide] - len(tables.narrow)])
+        # The coder itself reads on behind the end of its words, for as long as the declared size lasts.
+        self._bits_left -= float(tables.symbol_bits[rows, index].sum())
+        if self._bits_left < 0:
+            raise DigestError("The compressed data is damaged: it ends before its latents do.")
         half = np.where(rows < len(tables.narrow), NARROW_HALF, WIDE_HALF)
         shift = tables.shift[rows]
         low_bits = np.zeros(len(rows), np.int64)

@@ -587,25 +587,38 @@ def _metadata(image: ImageFile.ImageFile) -> list[str]:
 
 def _publish(temporary: str, target: str, force: bool) -> None:
     """Give the finished file its name. FileExistsError if that is taken and `force` is not set."""
-    try:
-        # An empty file holds the name against other processes, and shows what the umask makes of permissions
-        # (to ask for the umask is to change it, for all threads). Unlike a hard link it works on every file system.
-        claim = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        if not force:
-            raise
+    if force and os.path.exists(target):
         os.chmod(temporary, os.stat(target).st_mode & 0o777)
         os.replace(temporary, target)
         return
+    os.chmod(temporary, _mode_of_new_file(temporary + "0"))
     try:
-        mode = os.fstat(claim).st_mode & 0o777
-        os.close(claim)
-        os.chmod(temporary, mode)
+        os.link(temporary, target)  # all of the file or nothing, whenever the process is killed
+    except FileExistsError:
+        if not force:
+            raise
         os.replace(temporary, target)
-    except BaseException:
+    except OSError:  # a file system without hard links: an empty file holds the name against other processes
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        try:
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(target)
+            raise
+
+
+def _mode_of_new_file(probe: str) -> int:
+    """What the umask makes of permissions, told by a file of the name `probe`: to ask for it is to change it."""
+    try:
+        handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            return os.fstat(handle).st_mode & 0o777
+        finally:
+            os.close(handle)
+    finally:
         with contextlib.suppress(OSError):
-            os.unlink(target)
-        raise
+            os.unlink(probe)
 
 
 def _refuse_unwritable(path: AnyPath, force: bool) -> None:
@@ -632,6 +645,7 @@ _WRITING = {
     errno.EROFS: "the disk is read-only; choose another",
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EFBIG: "files of this size are not allowed here; choose another disk",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 

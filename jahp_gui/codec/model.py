@@ -1,7 +1,8 @@
 """A model with its weights: loaded part by part, each verified by the digest on its card."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import JahpError, ModelError
 from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
 from jahp_gui.codec.priors import FrozenPrior, prior_class
@@ -51,7 +53,7 @@ class Model:
     def prior(self, name: str) -> FrozenPrior:
         """The exact form of a prior. Raises `UsageError` when the model lacks it, `ModelError` when it is damaged."""
         self.card.digest(name)  # names the priors there are where this is none of them
-        with self._lock:
+        with self._lock, self._refusing_misfits():
             if name not in self._priors:
                 tensors = {**self._tensors(TABLES), **self._tensors(name)}
                 self._priors[name] = prior_class(name).load_frozen(tensors, self.config)
@@ -60,8 +62,22 @@ class Model:
     def _tensors(self, name: str) -> Mapping[str, np.ndarray]:
         return safetensors.numpy.load(self.card.read(name))
 
+    @contextmanager
+    def _refusing_misfits(self) -> Iterator[None]:
+        """Digests tell that weights are the card's, not that they are weights: what numpy and torch say then."""
+        try:
+            yield
+        except (JahpError, MemoryError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"Model '{self.card.model_id}' in {self.card.folder} is unusable, because its weights are not what its "
+                f"card and this release expect ({type(error).__name__}: {reason}); install it again."
+            ) from error
+
     def _loaded(self) -> "_Transforms":
-        with self._lock:
+        with self._lock, self._refusing_misfits():
             if self._transforms is None:
                 self._transforms = _Transforms(self.config, self._tensors(TRANSFORMS))
             return self._transforms

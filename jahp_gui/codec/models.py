@@ -6,6 +6,7 @@ share), and `<prior>.safetensors` for each prior it has.
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Card(
+        card = Card(
             content["id"],
             content["title"],
             folder,
@@ -88,10 +89,26 @@ def read_card(folder: Path) -> Card:
             content.get("training", {}),
             content.get("results", {}),
         )
+        _check(card)
+        return card
     except OSError as error:
         raise ModelError(f"The model card {path} cannot be read ({error.strerror}).") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"The model card {path} is damaged ({error}); install the model again.") from error
+
+
+def _check(card: Card) -> None:
+    """Raise, an error of any kind, where a card lacks what the program relies on without looking."""
+    for name in (*COMMON, *card.files):
+        if len(bytes.fromhex(card.files[name])) != hashlib.sha256().digest_size:
+            raise ValueError(f"no SHA-256 of '{name}'")
+    texts = card.model_id, card.title, card.objective
+    tables = card.config, card.training, card.results
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
+        raise TypeError("a field of the wrong kind")
+    anchors = card.lmbda_anchors
+    if len(anchors) < 2 or anchors != sorted(set(anchors)) or not 0 < anchors[0] <= anchors[-1] < math.inf:
+        raise ValueError("λ anchors that do not rise")
 
 
 def model_folders() -> list[Path]:

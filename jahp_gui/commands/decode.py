@@ -2,11 +2,12 @@
 
 import argparse
 import io
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jahp_gui.codec.container import Container, parse, read_file
+from jahp_gui.codec.container import Container, read_file, read_stream
 from jahp_gui.commands.common import (
     STREAM,
     Job,
@@ -16,7 +17,6 @@ from jahp_gui.commands.common import (
     check_output,
     describe_command,
     plan_jobs,
-    read_stream,
     run_jobs,
     set_threads,
     write_result,
@@ -50,7 +50,7 @@ def find_containers(folder: str) -> list[Path]:
 def read_container(job: Job, max_pixels: int) -> Container:
     """The checked parts of a job's input."""
     if job.source == STREAM:
-        return parse(read_stream(), max_pixels=max_pixels, name=job.name)
+        return read_stream(sys.stdin.buffer, max_pixels=max_pixels, name=job.name)
     return read_file(job.source, max_pixels=max_pixels)
 
 

@@ -1,9 +1,10 @@
 """jahp info: what a .jahp file says of itself. Answers at once: neither torch nor numpy is imported."""
 
 import argparse
+import sys
 from typing import Any
 
-from jahp_gui.codec.container import MAX_SIDE, Container, Header, parse, read_file
+from jahp_gui.codec.container import MAX_SIDE, Container, Header, read_file, read_stream
 from jahp_gui.codec.errors import ModelError
 from jahp_gui.codec.models import Card, find_model
 from jahp_gui.codec.prior_names import PRIOR_NAMES
@@ -15,7 +16,6 @@ from jahp_gui.commands.common import (
     describe_command,
     print_json,
     printable,
-    read_stream,
 )
 
 ANY_SIZE = MAX_SIDE**2  # nothing is allocated for the pixels
@@ -37,7 +37,7 @@ jahp info photo.jahp --json
 def run(args: argparse.Namespace) -> int:
     job = Job(args.file, "")
     if args.file == STREAM:
-        container = parse(read_stream(), max_pixels=ANY_SIZE, name=job.name)
+        container = read_stream(sys.stdin.buffer, max_pixels=ANY_SIZE, name=job.name)
     else:
         container = read_file(args.file, max_pixels=ANY_SIZE)
     entry = {"input": args.file, **facts(container)}

@@ -46,6 +46,7 @@ class Explorer(QObject):
 
     def _load(self, paths: Sequence[Path]) -> None:
         self._restore()
+        self.controller.find_codecs()
         self.controller.find_models(self.settings.text("model", DEFAULT_MODEL))
         prior, lmbda = self.settings.text("prior"), self.settings.number("lmbda", 0.0)
         if self.session.card is not None:

@@ -60,6 +60,10 @@ class Controller(QObject):
         session.target_changed.connect(self._on_target)
         session.map_choice_changed.connect(self._on_map_choice)
 
+    def find_codecs(self) -> None:
+        """Which classical codecs work here: each is tried once, which takes its time."""
+        self.jobs.start("codecs", lambda job: available_codecs(), self.session.set_codecs, kind="display")
+
     # ------------------------------------------------------------ models
 
     def find_models(self, wanted: str) -> None:
@@ -234,8 +238,6 @@ class Controller(QObject):
                 self._on_file,
                 label=tr("Writing and decoding the file") if analysed.is_large else "",
             )
-        if analysed.is_large and choice not in self._latents:
-            self._start_latents(choice)
         if session.target[0] != "lambda" and choice.prior != self._targeted_prior:
             self._on_target()
 
@@ -243,6 +245,8 @@ class Controller(QObject):
         _keep(self._files, result.choice, result)
         if result.choice == self.session.choice:
             self._show_file(result)
+            if result.choice not in self._latents and not self.jobs.is_active("latents"):
+                self._start_latents(result.choice)  # of a large image, not beside the file
 
     def _show_file(self, result: FileResult) -> None:
         self.session.file, self.session.live = result, None
@@ -327,7 +331,7 @@ class Controller(QObject):
             for point in work.curve_points(model, rgb, priors, codecs, job):
                 job.progress(point)
 
-        self.jobs.start("curves", measure, self._curves_done, progress=self._on_point, background=True)
+        self.jobs.start("curves", measure, self._curves_done, progress=self._on_point, kind="background")
 
     def _on_point(self, found: tuple[SeriesKey, CurvePoint]) -> None:
         key, point = found

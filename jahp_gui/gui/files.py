@@ -164,7 +164,7 @@ class FileController(QObject):
                 if item.path is None or item.path.suffix.lower() != work.JAHP_SUFFIX:
                     job.progress(work.thumbnail(item))
 
-        self.jobs.start("thumbnails", work_of, progress=lambda _: self.session.items_changed.emit(), background=True)
+        self.jobs.start("thumbnails", work_of, progress=lambda _: self.session.items_changed.emit(), kind="background")
 
     # ------------------------------------------------------------ out
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from PySide6.QtCore import QDeadlineTimer, QObject, QThreadPool, Signal
 
@@ -20,6 +20,7 @@ from jahp_gui.gui.i18n import tr
 
 log = logging.getLogger(__name__)
 
+Kind = Literal["user", "display", "background"]
 INTERACTIVE_THREADS = 3
 BACKGROUND_NICENESS = 10
 
@@ -68,7 +69,7 @@ class _Request:
     failed: Callable[[str], None] | None
     progress: Callable[[Any], None] | None
     label: str
-    background: bool
+    kind: Kind
     job: Job = field(init=False)
 
 
@@ -99,18 +100,19 @@ class Jobs(QObject):
         failed: Callable[[str], None] | None = None,
         progress: Callable[[Any], None] | None = None,
         label: str = "",
-        background: bool = False,
+        kind: Kind = "user",
         keep_running: bool = False,
     ) -> None:
         """Run `work(job)` and call `done` with its result, or `failed` with a sentence (default: the signal).
 
         A job of the same key that waits is replaced; one that runs is cancelled and its result dropped, except with
         `keep_running`, where it may still finish and be shown before the new one starts. A `label` makes the job
-        visible in the status bar, from where it can be cancelled. Background jobs run one at a time at low priority.
+        visible in the status bar, from where it can be cancelled. "background" jobs run one at a time, at low priority,
+        and give way to those of kind "user"; they need not to those of kind "display", which only draw what is known.
         """
         if self._closed:
             return
-        request = _Request(key, work, done, failed, progress, label, background)
+        request = _Request(key, work, done, failed, progress, label, kind)
         request.job = Job(lambda value: self._post(lambda: self._on_progress(request, value)), self.interactive_busy)
         if key in self._running:
             self._waiting[key] = request
@@ -136,7 +138,7 @@ class Jobs(QObject):
 
     def interactive_busy(self) -> bool:
         """Whether anything runs that the user waits for. Called from background threads."""
-        return any(not request.background for request in list(self._running.values()))
+        return any(request.kind == "user" for request in list(self._running.values()))
 
     @property
     def idle(self) -> bool:
@@ -163,14 +165,14 @@ class Jobs(QObject):
 
     def _launch(self, request: _Request) -> None:
         self._running[request.key] = request
-        pool = self._background if request.background else self._interactive
+        pool = self._background if request.kind == "background" else self._interactive
         pool.start(lambda: self._run(request))
         if request.label:
             self.activity_changed.emit()
 
     def _run(self, request: _Request) -> None:
         """In a thread of the pool."""
-        if request.background:
+        if request.kind == "background":
             _lower_priority()
         deliver: Callable[[], None] | None = None
         try:

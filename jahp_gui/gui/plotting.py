@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jahp_gui.codec import metrics
@@ -14,9 +15,10 @@ from jahp_gui.gui.session import PlotChoice
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+CHINESE_FONT_FILES = ("notosanscjk", "wqy-microhei", "wqy-zenhei", "msyh", "pingfang", "simhei")
 MARKERS = {"prior": "o", "classical": "s"}
-SHOWN_REFERENCES = ("paper-joint", "bpg444", "j2k-openjpeg", "jpeg420")
-LEAST_RATE = 0.02
+REFERENCE_STYLES = {"paper-joint": "-.", "bpg444": "--", "jpeg420": ":"}
+REFERENCE_RATES = (0.08, 2.5)  # bpp; they go on far beyond what one image needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +51,11 @@ def name_of_series(key: SeriesKey) -> str:
     return f"{key.kind}/{key.name}"
 
 
-def draw(axes: "Axes", content: PlotContent) -> None:
-    """Clear the axes and draw everything anew."""
+def draw(axes: "Axes", content: PlotContent, *, with_current: bool = True) -> None:
+    """Clear the axes and draw everything anew; without the current point, room is left for it."""
     choice, colours = content.choice, content.colours
     axes.clear()
-    if choice.references:
-        _draw_references(axes, content)
+    _draw_references(axes, content)
     for key, points in content.curves.points.items():
         if name_of_series(key) not in choice.hidden:
             _draw_series(axes, content, key, points)
@@ -62,7 +63,8 @@ def draw(axes: "Axes", content: PlotContent) -> None:
         rate, height, is_exact = content.current
         colour = theme.series_colour(content.current_series.name) if content.current_series else colours.accent
         face = colour if is_exact else "none"
-        axes.plot([rate], [height], "o", ms=11, mfc=face, mec=colours.text, mew=1.6, zorder=6)
+        size = 11 if with_current else 0
+        axes.plot([rate], [height], "o", ms=size, mfc=face, mec=colours.text, mew=1.6 if size else 0, zorder=6)
     _style(axes, content)
 
 
@@ -82,24 +84,28 @@ def _draw_series(axes: "Axes", content: PlotContent, key: SeriesKey, points: Seq
     )
 
 
+def shown_references(content: PlotContent) -> list[tuple[ReferenceCurve, str]]:
+    """The published curves that the plot shows, each with its line style."""
+    if not content.choice.references:
+        return []
+    shown = [curve for curve in content.references if curve.key in REFERENCE_STYLES]
+    if content.choice.metric != "psnr":
+        shown = [curve for curve in shown if curve.bpp_ms_ssim]
+    return [(curve, REFERENCE_STYLES[curve.key]) for curve in shown]
+
+
 def _draw_references(axes: "Axes", content: PlotContent) -> None:
-    for curve in content.references:
-        points = curve.bpp_psnr if content.choice.metric == "psnr" else curve.bpp_ms_ssim
+    is_psnr = content.choice.metric == "psnr"
+    for curve, style in shown_references(content):
+        points = curve.bpp_psnr if is_psnr else curve.bpp_ms_ssim
         pairs = [
-            (rate, value if content.choice.metric == "psnr" else metrics.ms_ssim_db(value))
+            (rate, value if is_psnr else metrics.ms_ssim_db(value))
             for rate, value in points
-            if LEAST_RATE < rate < 3
+            if REFERENCE_RATES[0] < rate < REFERENCE_RATES[1]
         ]
-        if curve.key in SHOWN_REFERENCES and pairs:
-            rates, heights = zip(*pairs, strict=True)
-            axes.plot(rates, heights, color=content.colours.faint_text, lw=1, alpha=0.45, zorder=1)
-            axes.annotate(
-                curve.label,
-                (rates[-1], heights[-1]),
-                fontsize=7,
-                color=content.colours.faint_text,
-                ha="right",
-                zorder=1,
+        if pairs:
+            axes.plot(
+                *zip(*pairs, strict=True), color=content.colours.faint_text, lw=1.2, ls=style, alpha=0.6, zorder=1
             )
 
 
@@ -146,9 +152,12 @@ def use_fonts(chinese: bool) -> None:
 
     families = ["DejaVu Sans"]
     if chinese:
-        known = set(font_manager.get_font_names())
-        wanted = ("Noto Sans CJK SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
-        families += [name for name in wanted if name in known]
+        # From the system and not from matplotlib's list of fonts, which it keeps from its first run.
+        for path in font_manager.findSystemFonts():
+            if any(name in Path(path).name.lower() for name in CHINESE_FONT_FILES):
+                font_manager.fontManager.addfont(path)
+                families.append(font_manager.fontManager.ttflist[-1].name)
+                break
     matplotlib.rcParams["font.family"] = families
 
 

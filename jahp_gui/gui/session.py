@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QRect, Signal
 from jahp_gui.codec.latent_views import BITS
 from jahp_gui.codec.models import DEFAULT_MODEL, Card
 from jahp_gui.codec.rate_scale import gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.evaluation.classical import ClassicalCodec
 from jahp_gui.gui.imaging import Pyramid
 from jahp_gui.gui.results import (
     CURRENT,
@@ -85,6 +86,7 @@ class Session(QObject):
     plot_changed = Signal()
     selection_changed = Signal()
     marked_changed = Signal()
+    codecs_changed = Signal()
     message = Signal(str, str)  # text; "info", "warning" or "error"
 
     def __init__(self, parent: QObject | None = None):
@@ -96,6 +98,7 @@ class Session(QObject):
         self.card: Card | None = None
         self.model: Model | None = None
         self.model_error = ""
+        self.codecs: list[ClassicalCodec] = []  # those that work in this installation
         self.choice = Choice(DEFAULT_MODEL, DEFAULT_PRIOR, 0)
         self.target: tuple[str, float] = ("lambda", 0.0)
         self.live: LivePicture | None = None
@@ -230,6 +233,10 @@ class Session(QObject):
         self.history_changed.emit()
 
     # ------------------------------------------------------------ how things are shown
+
+    def set_codecs(self, codecs: Sequence[ClassicalCodec]) -> None:
+        self.codecs = list(codecs)
+        self.codecs_changed.emit()
 
     def set_compare(self, **changes: object) -> None:
         new = replace(self.compare, **changes)  # type: ignore[arg-type]

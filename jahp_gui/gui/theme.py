@@ -16,6 +16,7 @@ class Theme:
 
     name: str
     window: str
+    raised: str  # the panels
     panel: str  # lists, entries, plots
     canvas: str  # behind the image
     text: str
@@ -32,6 +33,7 @@ class Theme:
 LIGHT = Theme(
     name="light",
     window="#f2f3f5",
+    raised="#ffffff",
     panel="#ffffff",
     canvas="#dcdfe3",
     text="#1c2126",
@@ -46,18 +48,19 @@ LIGHT = Theme(
 )
 DARK = Theme(
     name="dark",
-    window="#23272b",
-    panel="#1a1d20",
+    window="#1d2023",
+    raised="#2a2f34",
+    panel="#191c1f",
     canvas="#121416",
     text="#e6e9ec",
     faint_text="#9aa4ad",
     border="#3c434a",
-    button="#30363c",
+    button="#3a4148",
     accent="#4da3ff",
     accent_text="#08131f",
     error="#ff8a80",
     warning="#ffc457",
-    grid="#30363c",
+    grid="#33393f",
 )
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
@@ -150,7 +153,7 @@ def style_sheet(theme: Theme) -> str:
     QLabel[faint="true"] {{ color: {theme.faint_text}; }}
     QSplitter::handle {{ background: {theme.window}; }}
     QSplitter::handle:hover {{ background: {theme.border}; }}
-    QFrame#panel {{ background: {theme.panel}; border: 1px solid {theme.border}; border-radius: 5px; }}
+    QFrame#panel {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 5px; }}
     """
 
 

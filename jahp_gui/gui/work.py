@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 JAHP_SUFFIX = ".jahp"
 LARGE_PIXELS = 4_000_000  # above, live work is done on a part of the image
-LIVE_PIXELS = 1_000_000  # of that part
+LIVE_PIXELS = 500_000  # of that part
 CROP_SIDE = 1024  # of the centre crop that the curves of a large image are measured on
 THUMBNAIL_SIDE = 96
 USUAL_HEADER = 38  # bytes of header and checksum, to estimate a file from its sections
@@ -121,11 +121,11 @@ def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> L
 
     model, original = analysed.model, analysed.original.rgb
     height, width, _ = original.shape
-    y_hat = model.quantise(analysed.y, choice.gain_index)
     if around is None:
+        y_hat = model.quantise(analysed.y, choice.gain_index)
         rgb = model.synthesis(y_hat, choice.gain_index, height, width)
         return LivePicture(choice, Pyramid(rgb), metrics.psnr(original, rgb))
-    rgb, region = synthesis_of_region(model, y_hat, choice.gain_index, around, height, width)
+    rgb, region = synthesis_of_region(model, analysed.y, choice.gain_index, around, height, width)
     return LivePicture(choice, Pyramid(rgb), None, region)
 
 
@@ -150,7 +150,9 @@ def make_file(analysed: Analysed, choice: Choice, job: Job) -> FileResult:
     decoded = decode(encoded.data, model=model, progress=lambda fraction: job.check())
     decoded_at = time.perf_counter()
     job.check()
-    quality, similarity = metrics.psnr(original, decoded.rgb), metrics.ms_ssim(original, decoded.rgb)
+    # Five scales of filters over 24 megapixels take a minute and 3 GB: only on request, by `jahp evaluate`.
+    similarity = None if analysed.is_large else metrics.ms_ssim(original, decoded.rgb)
+    quality = metrics.psnr(original, decoded.rgb)
     return FileResult(
         choice,
         encoded.data,

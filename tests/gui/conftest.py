@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gui_helpers import WAIT_MS, make_picture
 from PIL import Image
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -19,15 +20,6 @@ from jahp_gui.gui.i18n import set_language
 from jahp_gui.gui.settings import Settings
 
 TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
-WAIT_MS = 30_000
-
-
-def make_picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Waves with a little noise: uint8 (height, width, 3), compressible but not flat."""
-    y, x = np.mgrid[:height, :width]
-    waves = [np.sin(x / 9 + k) + np.cos(y / (7 + k)) for k in range(3)]
-    noise = np.random.default_rng(seed).normal(0, 4, (height, width, 3))
-    return np.clip(127 + 50 * np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture

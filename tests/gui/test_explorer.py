@@ -1,10 +1,12 @@
 """The whole application: what a user does, and what the codec says that should come of it."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gui_helpers import WAIT_MS, make_picture
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
@@ -17,7 +19,6 @@ from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.imaging import qimage, rgb_of
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.results import ORIGINAL, Source
-from tests.gui.conftest import WAIT_MS, make_picture
 
 
 def window_of(explorer: Explorer) -> MainWindow:
@@ -378,7 +379,7 @@ def test_an_equal_sized_jpeg_is_one_command(explorer: Explorer, qtbot: QtBot) ->
     )
     side, exact = session.sides["a"], session.exact
     assert side is not None and exact is not None
-    decoded = Image.open(__import__("io").BytesIO(side.of.data))  # type: ignore[union-attr]
+    decoded = Image.open(io.BytesIO(side.of.data))  # type: ignore[union-attr]
     np.testing.assert_array_equal(np.array(decoded.convert("RGB")), side.picture.rgb)
     assert side.of.wanted_bytes == len(exact.data)  # type: ignore[union-attr]
     window_of(explorer).actions_table["a_original"].trigger()

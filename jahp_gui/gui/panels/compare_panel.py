@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
 
 from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.codec.rate_scale import gain_index_of
-from jahp_gui.evaluation.classical import available_codecs
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.i18n import tr
@@ -62,6 +61,7 @@ class SourcePicker(QWidget):
         self.lmbda.editingFinished.connect(self._enter_lmbda)
         session.model_changed.connect(self.refresh)
         session.compare_changed.connect(self.refresh)
+        session.codecs_changed.connect(self.refresh)
         self.refresh()
 
     @property
@@ -82,7 +82,7 @@ class SourcePicker(QWidget):
 
     def _sources(self) -> list[Source]:
         priors = self.session.card.priors if self.session.card else []
-        classical = [Source("classical", codec.key) for codec in available_codecs()]
+        classical = [Source("classical", codec.key) for codec in self.session.codecs]
         return [ORIGINAL, CURRENT, *(Source("prior", name) for name in priors), *classical]
 
     def _index_of(self, data: tuple[str, str]) -> int:

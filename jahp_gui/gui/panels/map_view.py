@@ -105,7 +105,11 @@ class ColourBar(QWidget):
         painter.setPen(theme.colour("text"))
         metrics = QFontMetricsF(painter.font())
         for fraction in (0.0, 0.5, 1.0):
-            text = f"{self.low + fraction * (self.high - self.low):.3g}" + (f" {self.unit}" if fraction == 1 else "")
+            text = _number(self.low + fraction * (self.high - self.low)) + (f" {self.unit}" if fraction == 1 else "")
             width = metrics.horizontalAdvance(text)
             left = min(max(fraction * self.width() - width / 2, 0), self.width() - width)
             painter.drawText(QRectF(left, 14, width + 2, 18), Qt.AlignmentFlag.AlignLeft, text)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -33,7 +33,8 @@ from jahp_gui.gui.results import LatentResult
 from jahp_gui.gui.session import Session
 
 ALL_CHANNELS = -1
-SUMMARIES = {BITS: "sum", SCALE: "mean"}  # of all channels; else the root mean square
+SUMMARIES = {BITS: "sum", SCALE: "mean"}  # what of all channels is shown
+OTHER_SUMMARY = "root mean square"
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,8 +272,11 @@ class MapsPanel(QWidget):
             of += f" − {captions.prior_name(choice.reference)}"
         of += f", λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
         channel = self._channel()
-        summary = tr(SUMMARIES.get(choice.quantity, "root mean square"))
-        which = tr("channel {channel}").format(channel=channel) if channel is not None else summary
+        which = tr("channel {channel}").format(channel=channel)
+        if self.pages.currentWidget() is self.grid:
+            which = tr("every channel")
+        elif channel is None:
+            which = tr(SUMMARIES.get(choice.quantity, OTHER_SUMMARY))
         return f"{of} · {which}"
 
     def _refresh_grid(self) -> None:

@@ -15,7 +15,11 @@ ROWS = (
     ("parts", "of which", "Header with checksum, side information ẑ, latents ŷ."),
     ("rate", "Rate", "Bits per pixel of the whole file, and how many times smaller it is than 24-bit pixels."),
     ("psnr", "PSNR", "Peak signal-to-noise ratio over 8-bit RGB: higher is nearer to the original."),
-    ("ms_ssim", "MS-SSIM", "Multi-scale structural similarity, 1 is equal; in dB as −10·log10(1−m)."),
+    (
+        "ms_ssim",
+        "MS-SSIM",
+        "Multi-scale structural similarity, 1 is equal; in dB as −10·log10(1−m). Up to 4 megapixels.",
+    ),
     ("times", "Times", "Seconds to write the file and to decode it."),
     ("region", "Selection", "Bits, rate and PSNR of the rectangle selected with Shift and the mouse."),
 )
@@ -78,7 +82,7 @@ class NumbersPanel(QWidget):
             rate=self._rate_text(len(file.data)),
             psnr=f"{file.psnr:.2f} dB" if file.psnr is not None else NONE,
             ms_ssim=_similarity_text(file.ms_ssim),
-            times=tr("{encoding} · {decoding}").format(encoding=encoding, decoding=decoding),
+            times=tr("write {encoding} · read {decoding}").format(encoding=encoding, decoding=decoding),
         )
         self.state.setText("✓ " + tr("decoded from the file, digest checked"))
 

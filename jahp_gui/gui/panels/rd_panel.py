@@ -1,10 +1,7 @@
 """The live rate-distortion plot: curves as their points arrive, the current setting among them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtCore import QSignalBlocker, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,40 +19,39 @@ from jahp_gui.evaluation.references import ReferenceCurve
 from jahp_gui.gui import captions, plotting, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent
 from jahp_gui.gui.results import CurvePoint, SeriesKey
 from jahp_gui.gui.session import Session
 
-if TYPE_CHECKING:
-    from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-
-REDRAW_MS = 200  # a redraw takes about 25 ms
-NEAR = 12.0  # display pixels from the cursor to a point it means
+DASHES = {
+    "-": Qt.PenStyle.SolidLine,
+    "--": Qt.PenStyle.DashLine,
+    ":": Qt.PenStyle.DotLine,
+    "-.": Qt.PenStyle.DashDotLine,
+}
 KEY_ROLE = Qt.ItemDataRole.UserRole
 
 
 class RdPanel(QWidget):
-    """Draws `session.curves`. matplotlib is loaded in a job after the window has been shown."""
+    """Draws `session.curves`. matplotlib is loaded in a job, behind the window."""
 
     def __init__(self, session: Session, jobs: Jobs, parent: QWidget | None = None):
         super().__init__(parent)
         self.session, self.jobs = session, jobs
-        self.canvas: FigureCanvasQTAgg | None = None
-        self.axes: Any = None
+        self.view = PlotView(jobs)
         self.references: list[ReferenceCurve] = []
         self.bd_rates: dict[SeriesKey, float] = {}
         self.measure, self.anchor = QComboBox(), QComboBox()
         self.log_rate, self.with_references = QCheckBox(tr("Log rate")), QCheckBox(tr("Kodak averages"))
         self.legend = QListWidget()
         self.readout = QLabel()
-        self.waiting = QLabel(tr("The curves appear here once the image is compressed."))
         self._describe()
         self._lay_out()
-        self._redraw = QTimer(self, singleShot=True, interval=REDRAW_MS)
-        self._redraw.timeout.connect(self.draw_now)
         self._connect()
         self.refresh_controls()
         self.refresh_legend()
+        self.redraw()
 
     # ------------------------------------------------------------ building
 
@@ -79,14 +75,12 @@ class RdPanel(QWidget):
         ):
             widget.setAccessibleName(name)
             widget.setToolTip(term)
-        self.legend.setFixedWidth(218)
+        self.legend.setFixedWidth(246)
         self.legend.setIconSize(QSize(14, 14))
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.readout.setFont(theme.numbers_font(self.font()))
         self.readout.setAccessibleName(tr("Values of the point under the cursor"))
-        self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.waiting.setProperty("faint", True)
         self.anchor.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.anchor.setMinimumContentsLength(10)
 
@@ -100,14 +94,14 @@ class RdPanel(QWidget):
         label.setProperty("faint", True)
         row.addWidget(label)
         row.addWidget(self.anchor)
-        self._plot_row = QHBoxLayout()
-        self._plot_row.addWidget(self.waiting, 1)
-        self._plot_row.addWidget(self.legend)
+        plot = QHBoxLayout()
+        plot.addWidget(self.view, 1)
+        plot.addWidget(self.legend)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(row)
-        layout.addLayout(self._plot_row, 1)
+        layout.addLayout(plot, 1)
 
     def _connect(self) -> None:
         session = self.session
@@ -116,60 +110,55 @@ class RdPanel(QWidget):
         self.log_rate.toggled.connect(lambda on: session.set_plot(log_rate=on))
         self.with_references.toggled.connect(lambda on: session.set_plot(references=on))
         self.legend.itemChanged.connect(self._toggle)
+        self.view.hovered.connect(self._hover)
+        self.view.clicked.connect(self._click)
         session.curves_changed.connect(self._on_curves)
         session.plot_changed.connect(self._on_plot_choice)
-        session.results_changed.connect(self.redraw_soon)
-        session.choice_changed.connect(self.redraw_soon)
-        theme.switch.changed.connect(self.redraw_soon)
+        session.results_changed.connect(self._move_point)
+        session.choice_changed.connect(self._move_point)
+        theme.switch.changed.connect(self.redraw)
+        theme.switch.changed.connect(self.refresh_legend)
 
     def load_matplotlib(self, chinese: bool) -> None:
-        """Import it in a job, then put the canvas in place."""
+        """Import it in a job; the plot appears when it is there."""
 
-        def load(job: Job) -> list[ReferenceCurve]:
-            import matplotlib.backends.backend_agg  # noqa: F401
-            import matplotlib.figure  # noqa: F401
-
+        def load(job: Job) -> tuple[PlotRenderer, list[ReferenceCurve]]:
             from jahp_gui.evaluation.references import load_references
 
             plotting.use_fonts(chinese)
-            return load_references()
+            return PlotRenderer(), load_references()
 
-        self.jobs.start("matplotlib", load, self._matplotlib_loaded)
+        def loaded(found: tuple[PlotRenderer, list[ReferenceCurve]]) -> None:
+            renderer, self.references = found
+            self.refresh_legend()
+            self.redraw()
+            self.view.use_renderer(renderer)
 
-    def _matplotlib_loaded(self, references: list[ReferenceCurve]) -> None:
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        self.references = references
-        figure = Figure(layout="constrained", dpi=96)
-        self.canvas = FigureCanvasQTAgg(figure)
-        self.canvas.setMinimumSize(160, 100)
-        self.canvas.setAccessibleName(tr("Rate-distortion plot"))
-        self.axes = figure.subplots()
-        self.canvas.mpl_connect("motion_notify_event", self._hover)
-        self.canvas.mpl_connect("button_press_event", self._click)
-        self._plot_row.replaceWidget(self.waiting, self.canvas)
-        self._plot_row.setStretchFactor(self.canvas, 1)
-        self.waiting.hide()
-        self.draw_now()
+        self.jobs.start("matplotlib", load, loaded, kind="display")
 
     # ------------------------------------------------------------ session → plot
 
-    def redraw_soon(self) -> None:
-        if not self._redraw.isActive():
-            self._redraw.start()
+    def redraw(self) -> None:
+        self.view.show_content(self.content(), redraw=True)
+
+    def _move_point(self) -> None:
+        """Another setting: the current point moves, and another curve is the thick one."""
+        content = self.content()
+        drawn = self.view.content
+        other_curve = drawn is None or drawn.current_series != content.current_series
+        self.view.show_content(content, redraw=other_curve)
 
     def _on_curves(self) -> None:
         self.refresh_legend()
         self._refresh_anchors()
         self._start_bd_rates()
-        self.redraw_soon()
+        self.redraw()
 
     def _on_plot_choice(self) -> None:
         self.refresh_controls()
         self._start_bd_rates()
         self.refresh_legend()
-        self.redraw_soon()
+        self.redraw()
 
     def refresh_controls(self) -> None:
         choice = self.session.plot
@@ -192,16 +181,16 @@ class RdPanel(QWidget):
 
     def refresh_legend(self) -> None:
         with QSignalBlocker(self.legend):
-            keys = list(self.session.curves.points)
-            if [self.legend.item(row).data(KEY_ROLE) for row in range(self.legend.count())] != keys:
-                self.legend.clear()
-                for key in keys:
-                    entry = QListWidgetItem()
-                    entry.setData(KEY_ROLE, key)
-                    entry.setFlags(entry.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-                    self.legend.addItem(entry)
-            for row, key in enumerate(keys):
-                self._fill_legend(self.legend.item(row), key)
+            position = self.legend.verticalScrollBar().value()
+            self.legend.clear()
+            for key in self.session.curves.points:
+                entry = QListWidgetItem()
+                entry.setData(KEY_ROLE, key)
+                entry.setFlags(entry.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+                self._fill_legend(entry, key)
+                self.legend.addItem(entry)
+            self._add_references()
+            self.legend.verticalScrollBar().setValue(position)
 
     def _fill_legend(self, entry: QListWidgetItem, key: SeriesKey) -> None:
         name = captions.series_name(key)
@@ -209,9 +198,17 @@ class RdPanel(QWidget):
         entry.setText(name if rate is None else f"{name}  {rate:+.1f}%")
         hidden = plotting.name_of_series(key) in self.session.plot.hidden
         entry.setCheckState(Qt.CheckState.Unchecked if hidden else Qt.CheckState.Checked)
-        swatch = QPixmap(14, 14)
-        swatch.fill(QColor(theme.series_colour(key.name)))
-        entry.setIcon(QIcon(swatch))
+        entry.setIcon(_swatch(theme.series_colour(key.name), Qt.PenStyle.SolidLine, filled=not hidden))
+
+    def _add_references(self) -> None:
+        """The published curves below those of the image, told apart by their dashes."""
+        for curve, style in plotting.shown_references(self.content()):
+            entry = QListWidgetItem(tr("Kodak: {name}").format(name=curve.label))
+            entry.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            entry.setToolTip(curve.source)
+            entry.setForeground(theme.colour("faint_text"))
+            entry.setIcon(_swatch(theme.current().faint_text, DASHES[style], filled=False))
+            self.legend.addItem(entry)
 
     def content(self) -> PlotContent:
         session = self.session
@@ -242,11 +239,6 @@ class RdPanel(QWidget):
             return None
         return metrics.bpp(round(latents.estimated_bytes), *item.original.size), live.psnr, False
 
-    def draw_now(self) -> None:
-        if self.canvas is not None:
-            plotting.draw(self.axes, self.content())
-            self.canvas.draw_idle()
-
     # ------------------------------------------------------------ BD-rates
 
     def _start_bd_rates(self) -> None:
@@ -264,7 +256,7 @@ class RdPanel(QWidget):
             found = {key: bd_rate(curves[anchor], points) for key, points in curves.items() if key != anchor}
             return {key: rate.percent for key, rate in found.items() if rate is not None}
 
-        self.jobs.start("bd-rates", work, self._show_bd_rates)
+        self.jobs.start("bd-rates", work, self._show_bd_rates, kind="display")
 
     def _show_bd_rates(self, rates: dict[SeriesKey, float]) -> None:
         self.bd_rates = rates
@@ -278,41 +270,38 @@ class RdPanel(QWidget):
         (hidden.discard if entry.checkState() == Qt.CheckState.Checked else hidden.add)(name)
         self.session.set_plot(hidden=frozenset(hidden))
 
-    def nearest(self, x: float, y: float) -> tuple[SeriesKey, CurvePoint] | None:
-        """The drawn point nearest to a place in display pixels, when it is near enough to be meant."""
-        metric, best = self.session.plot.metric, NEAR
-        found: tuple[SeriesKey, CurvePoint] | None = None
-        to_display: Callable[[tuple[float, float]], Any] = self.axes.transData.transform
-        for key, points in self.session.curves.points.items():
-            if plotting.name_of_series(key) in self.session.plot.hidden:
-                continue
-            for point in points:
-                height = plotting.quality(point, metric)
-                if height is None:
-                    continue
-                px, py = to_display((point.bpp, height))
-                distance = ((px - x) ** 2 + (py - y) ** 2) ** 0.5
-                if distance < best:
-                    best, found = distance, (key, point)
-        return found
+    def _hover(self, found: tuple[SeriesKey, CurvePoint] | None) -> None:
+        self.readout.setText("" if found is None else self.text_of(*found))
 
-    def _hover(self, event: Any) -> None:
-        found = self.nearest(event.x, event.y)
-        if found is None:
-            self.readout.setText("")
-            return
-        key, point = found
-        setting = (
-            f"λ {captions.lmbda_text(self.session.lmbda_at(point.gain_index))}"
-            if point.gain_index is not None
-            else f"{point.quality:g}"
-        )
+    def text_of(self, key: SeriesKey, point: CurvePoint) -> str:
+        """A point in words: curve, setting, rate and qualities."""
+        if point.gain_index is not None:
+            setting = f"λ {captions.lmbda_text(self.session.lmbda_at(point.gain_index))}"
+        else:
+            setting = f"{point.quality:g}"
         similarity = "" if point.ms_ssim is None else f"  {point.ms_ssim:.4f}"
-        name = captions.series_name(key)
-        self.readout.setText(f"{name} {setting}: {point.bpp:.3f} bpp  {point.psnr:.2f} dB{similarity}")
+        return f"{captions.series_name(key)} {setting}: {point.bpp:.3f} bpp  {point.psnr:.2f} dB{similarity}"
 
-    def _click(self, event: Any) -> None:
+    def _click(self, found: tuple[SeriesKey, CurvePoint]) -> None:
         """A point of a prior is chosen."""
-        found = self.nearest(event.x, event.y)
-        if found is not None and found[1].gain_index is not None:
-            self.session.set_choice(prior=found[0].name, gain_index=found[1].gain_index)
+        key, point = found
+        if point.gain_index is not None:
+            self.session.set_choice(prior=key.name, gain_index=point.gain_index)
+
+
+def _swatch(colour: str, style: Qt.PenStyle, *, filled: bool) -> QIcon:
+    """A square of a curve's colour, hollow while it is hidden, or for a dashed curve a piece of its line."""
+    pixmap = QPixmap(28, 28)
+    pixmap.setDevicePixelRatio(2)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    if filled:
+        painter.fillRect(1, 1, 12, 12, QColor(colour))
+    elif style == Qt.PenStyle.SolidLine:
+        painter.setPen(QPen(QColor(colour), 1.5))
+        painter.drawRect(2, 2, 10, 10)
+    else:
+        painter.setPen(QPen(QColor(colour), 2, style))
+        painter.drawLine(0, 7, 14, 7)
+    painter.end()
+    return QIcon(pixmap)

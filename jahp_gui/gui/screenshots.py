@@ -1,0 +1,140 @@
+"""Pictures of the main states for README and eyes: `python -m jahp_gui.gui.screenshots [--folder F] [--all]`.
+
+Without `--all` the six of the README at 1280 × 800; with it every state in every size and theme.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QPoint, QRect, QSize
+from PySide6.QtWidgets import QApplication
+
+from jahp_gui.gui import theme
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.main_window import MainWindow
+from jahp_gui.gui.results import ORIGINAL, Source
+from jahp_gui.gui.settings import Settings
+from jahp_gui.paths import assets_dir
+
+SIZES = (QSize(1280, 800), QSize(1920, 1080))
+WAIT_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class State:
+    """A state by name: how it is reached from the one before, and the theme it is shown in."""
+
+    name: str
+    reach: Callable[[MainWindow], None]
+    theme: str = "light"
+
+
+def first_run(window: MainWindow) -> None:
+    window.session.set_compare(mode="side", a=ORIGINAL, overlay=False)
+
+
+def swipe(window: MainWindow) -> None:
+    window.session.set_compare(mode="swipe", a=Source("classical", "jpeg420"))
+    window.session.set_choice(gain_index=32)
+
+
+def difference(window: MainWindow) -> None:
+    window.session.set_compare(mode="difference", a=ORIGINAL)
+
+
+def overlay(window: MainWindow) -> None:
+    window.session.set_compare(mode="side", a=ORIGINAL, overlay=True)
+    window.session.set_selection(QRect(170, 60, 130, 120))
+    window.compare.show_values(QPoint(200, 100))
+
+
+def channel_grid(window: MainWindow) -> None:
+    window.session.set_compare(overlay=False)
+    window.session.set_selection(None)
+    window.session.set_plot(log_rate=True, references=True)
+    window.maps.show_page(1)
+
+
+def dark(window: MainWindow) -> None:
+    window.session.set_plot(log_rate=False, references=False)
+    window.maps.show_page(0)
+    window.session.mark(("y", 12, 14))
+    window.session.set_compare(mode="side", a=Source("prior", "factorized"))
+    window.session.set_map(reference="factorized")
+
+
+STATES = (
+    State("first-run", first_run),
+    State("swipe", swipe),
+    State("difference", difference),
+    State("heatmap-overlay", overlay),
+    State("channel-grid", channel_grid),
+    State("dark", dark, "dark"),
+)
+
+
+def wait_until_done(explorer: Explorer, seconds: float = WAIT_SECONDS) -> None:
+    """Turn the event loop until no job is left."""
+    deadline, quiet = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline and quiet < 40:
+        QApplication.processEvents()
+        quiet = quiet + 1 if explorer.jobs.idle else 0
+        time.sleep(0.01)
+
+
+def shoot(explorer: Explorer, folder: Path, everything: bool) -> list[Path]:
+    """Take the pictures; the paths that were written."""
+    window = explorer.window
+    assert window is not None
+    written = []
+    for state in STATES:
+        state.reach(window)
+        for size in SIZES if everything else SIZES[:1]:
+            for name in ("light", "dark") if everything else (state.theme,):
+                theme.switch.use(name)
+                window.resize(size)
+                wait_until_done(explorer)
+                suffix = f"-{size.width()}-{name}" if everything else ""
+                path = folder / f"{state.name}{suffix}.png"
+                window.grab().save(str(path))
+                written.append(path)
+    return written
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Make the screenshots.")
+    parser.add_argument("--folder", type=Path, default=assets_dir() / "screenshots")
+    parser.add_argument("--all", action="store_true", help="every state in every size and theme")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("files", nargs="*", type=Path, help="images instead of the sample")
+    arguments = parser.parse_args(argv)
+    application = QApplication.instance() or QApplication(["screenshots"])
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(str(Path(folder) / "settings.ini"))
+        settings.set("language", arguments.language)
+        settings.set("theme", "light")
+        theme.switch.use("light")
+        explorer = Explorer(settings)
+        explorer.start(arguments.files)
+        wait_until_done(explorer)
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        for path in shoot(explorer, arguments.folder, arguments.all):
+            print(path)
+        assert explorer.window is not None
+        explorer.window.close()
+        explorer.jobs.shutdown(30)
+    application.quit()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""What the tests of the explorer share beside fixtures."""
+
+import numpy as np
+
+WAIT_MS = 30_000
+
+
+def make_picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Waves with a little noise: uint8 (height, width, 3), compressible but not flat."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 9 + k) + np.cos(y / (7 + k)) for k in range(3)]
+    noise = np.random.default_rng(seed).normal(0, 4, (height, width, 3))
+    return np.clip(127 + 50 * np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)

@@ -1,0 +1,129 @@
+"""Jobs: the newest request wins, nothing stale is delivered, errors become sentences."""
+
+import threading
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from jahp_gui.codec.errors import ImageError
+from jahp_gui.gui.jobs import Job, Jobs
+
+
+@pytest.fixture
+def jobs(qapp: object) -> object:
+    jobs = Jobs()
+    yield jobs
+    assert jobs.shutdown(10)
+
+
+def wait_idle(qtbot: QtBot, jobs: Jobs) -> None:
+    qtbot.waitUntil(lambda: jobs.idle, timeout=10_000)
+
+
+def test_results_arrive_on_the_main_thread(qtbot: QtBot, jobs: Jobs) -> None:
+    seen: list[tuple[int, threading.Thread]] = []
+    jobs.start("a", lambda job: 7, lambda value: seen.append((value, threading.current_thread())))
+    wait_idle(qtbot, jobs)
+    assert seen == [(7, threading.main_thread())]
+
+
+def test_of_many_requests_only_the_newest_is_delivered(qtbot: QtBot, jobs: Jobs) -> None:
+    release, seen = threading.Event(), []
+    started: list[int] = []
+
+    def work(number: int, job: Job) -> int:
+        started.append(number)
+        release.wait(10)
+        return number
+
+    for number in range(20):
+        jobs.start("slider", lambda job, number=number: work(number, job), seen.append)
+    release.set()
+    wait_idle(qtbot, jobs)
+    assert seen == [19]
+    assert set(started) <= {0, 19}  # those between were never begun
+
+
+def test_a_running_job_that_may_finish_is_shown_before_the_newest(qtbot: QtBot, jobs: Jobs) -> None:
+    release, seen = threading.Event(), []
+    for number in range(5):
+        jobs.start("live", lambda job, number=number: release.wait(10) and number, seen.append, keep_running=True)
+    release.set()
+    wait_idle(qtbot, jobs)
+    assert seen == [0, 4]
+
+
+def test_a_cancelled_job_delivers_nothing_even_when_it_had_finished(qtbot: QtBot, jobs: Jobs) -> None:
+    done, seen = threading.Event(), []
+
+    def work(job: Job) -> int:
+        done.set()
+        return 1
+
+    jobs.start("a", work, seen.append)
+    done.wait(10)  # its result is on the way, the event loop has not turned yet
+    jobs.cancel("a")
+    wait_idle(qtbot, jobs)
+    assert seen == []
+
+
+def test_progress_reaches_its_callback_in_order(qtbot: QtBot, jobs: Jobs) -> None:
+    seen: list[float] = []
+    jobs.start("a", lambda job: [job.progress(part / 4) for part in range(4)], progress=seen.append, label="counting")
+    wait_idle(qtbot, jobs)
+    assert seen == [0.0, 0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ImageError("The image is damaged."), "The image is damaged."),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
+        (KeyError("bug"), "Something unexpected went wrong"),
+    ],
+)
+def test_errors_become_one_sentence_and_the_next_job_runs(
+    qtbot: QtBot, jobs: Jobs, error: Exception, text: str
+) -> None:
+    told: list[str] = []
+
+    def fail(job: Job) -> None:
+        raise error
+
+    jobs.start("a", fail, failed=told.append)
+    wait_idle(qtbot, jobs)
+    assert len(told) == 1 and text in told[0]
+    seen: list[int] = []
+    jobs.start("a", lambda job: 1, seen.append)
+    wait_idle(qtbot, jobs)
+    assert seen == [1]
+
+
+def test_background_work_gives_way_to_what_the_user_waits_for(qtbot: QtBot, jobs: Jobs) -> None:
+    release, order = threading.Event(), []
+
+    def background(job: Job) -> None:
+        job.give_way()
+        order.append("background")
+
+    def waited_for(job: Job) -> None:
+        release.wait(10)
+        order.append("user")
+
+    jobs.start("user", waited_for)
+    jobs.start("background", background, kind="background")
+    threading.Timer(0.1, release.set).start()
+    wait_idle(qtbot, jobs)
+    assert order == ["user", "background"]
+
+
+def test_after_shutdown_nothing_is_delivered_or_started(qtbot: QtBot, qapp: object) -> None:
+    jobs, seen = Jobs(), []
+    release = threading.Event()
+    jobs.start("a", lambda job: release.wait(10), seen.append)
+    threading.Timer(0.05, release.set).start()
+    assert jobs.shutdown(10)
+    jobs.start("b", lambda job: 1, seen.append)
+    qtbot.wait(30)
+    assert seen == []

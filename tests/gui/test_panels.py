@@ -1,0 +1,549 @@
+"""Every panel: what it shows is what the codec says, what the user does reaches the session."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gui_helpers import WAIT_MS, make_picture
+from PIL import Image
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from jahp_gui.codec import Model, analyse, decode, encode, latent_views, metrics
+from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.gui import exporting, theme
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.batch import BatchDialog
+from jahp_gui.gui.imaging import colour_table
+from jahp_gui.gui.main_window import MainWindow
+from jahp_gui.gui.panels.maps_panel import automatic_range
+from jahp_gui.gui.results import CurvePoint, Curves, SeriesKey, Source
+
+
+@pytest.fixture
+def window(explorer: Explorer) -> MainWindow:
+    assert explorer.window is not None
+    explorer.window.resize(1280, 800)
+    QApplication.processEvents()
+    return explorer.window
+
+
+def wait_for_file(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: window.session.exact is not None, timeout=WAIT_MS)
+
+
+def pixel(widget: QWidget, x: float, y: float) -> QColor:
+    return widget.grab().toImage().pixelColor(round(x), round(y))
+
+
+def rgb_at(colour: QColor) -> tuple[int, int, int]:
+    return colour.red(), colour.green(), colour.blue()
+
+
+def press(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    QApplication.sendEvent(widget, QKeyEvent(QEvent.Type.KeyPress, key, modifiers))
+
+
+def release(widget: QWidget, key: Qt.Key) -> None:
+    QApplication.sendEvent(widget, QKeyEvent(QEvent.Type.KeyRelease, key, Qt.KeyboardModifier.NoModifier))
+
+
+# ---------------------------------------------------------------- codec panel
+
+
+def test_the_slider_has_its_ticks_at_the_anchors(window: MainWindow) -> None:
+    session, slider = window.session, window.codec.slider
+    assert session.card is not None
+    assert slider.maximum() == 16 * (len(session.card.lmbda_anchors) - 1)
+    slider.setValue(3 * 16)
+    assert session.lmbda == session.card.lmbda_anchors[3]
+    assert slider.labels[3] == ".0128"
+    press(slider, Qt.Key.Key_PageUp)
+    assert session.lmbda == session.card.lmbda_anchors[4]
+    press(slider, Qt.Key.Key_Left)
+    assert session.choice.gain_index == 63
+
+
+def test_an_entered_lambda_goes_to_the_nearest_step_and_shows_it(window: MainWindow, qtbot: QtBot) -> None:
+    entry, session = window.codec.entry, window.session
+    entry.selectAll()
+    qtbot.keyClicks(entry, "0,021")
+    qtbot.keyClick(entry, Qt.Key.Key_Return)
+    assert session.card is not None
+    assert session.choice.gain_index == Model(session.card).gain_index(0.021)
+    assert float(entry.text()) == pytest.approx(session.lmbda, abs=5e-5)
+
+
+def test_nonsense_in_the_entry_is_told_and_changes_nothing(window: MainWindow, qtbot: QtBot) -> None:
+    before = window.session.choice
+    window.codec.entry.selectAll()
+    qtbot.keyClicks(window.codec.entry, "much")
+    qtbot.keyClick(window.codec.entry, Qt.Key.Key_Return)
+    assert window.session.choice == before and "positive number" in window.message_bar.label.text()
+
+
+def test_choosing_a_target_starts_from_what_there_is(window: MainWindow) -> None:
+    panel, session = window.codec, window.session
+    assert session.exact is not None
+    panel.target.setCurrentIndex(panel.target.findData("psnr"))
+    panel.target.activated.emit(0)
+    assert session.target == ("psnr", round(session.exact.psnr or 0, 2))
+    assert panel.target_value.isVisible() and panel.target_value.suffix() == " dB"
+
+
+def test_an_unreachable_target_is_told(window: MainWindow, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(window.session.message, timeout=WAIT_MS) as told:
+        window.session.set_target("psnr", 60.0)
+    assert told.args is not None and "cannot be reached" in told.args[0]
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def test_the_selection_has_its_bits_and_psnr(window: MainWindow, picture: np.ndarray) -> None:
+    session = window.session
+    session.set_selection(QRect(16, 0, 32, 48))
+    assert session.latents is not None and session.exact is not None
+    bits = latent_views.region_bits(session.latents.maps, latent_views.Region(16, 0, 32, 48), 96, 64)
+    psnr = metrics.psnr(picture[0:48, 16:48], session.exact.picture.rgb[0:48, 16:48])
+    text = window.numbers.values["region"].text()
+    assert "32×48" in text and f"{bits:,.0f} bit" in text and f"{psnr:.2f} dB" in text
+
+
+def test_parts_of_the_file_add_up(window: MainWindow) -> None:
+    assert window.session.exact is not None
+    parts = [int(part.replace(",", "")) for part in window.numbers.values["parts"].text().split("+")]
+    assert sum(parts) == len(window.session.exact.data)
+
+
+# ---------------------------------------------------------------- comparison
+
+
+def test_side_by_side_shows_both_pictures_at_the_same_place(window: MainWindow, picture: np.ndarray) -> None:
+    canvas, session = window.compare.canvas, window.session
+    session.view.zoom_to(8.0)
+    point = session.view.centre
+    x, y = int(point.x()), int(point.y())
+    assert session.sides["b"] is not None
+    for pane, rgb in zip(canvas.panes(), (picture, session.sides["b"].picture.rgb), strict=True):
+        place = pane.to_widget(QPointF(x + 0.5, y + 0.5))
+        assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(rgb[y, x])
+
+
+def test_at_100_percent_an_image_pixel_is_a_device_pixel(window: MainWindow, picture: np.ndarray) -> None:
+    window.session.set_compare(mode="blink", a=Source("original"))
+    window.actions_table["zoom_100"].trigger()
+    canvas = window.compare.canvas
+    canvas.blink(True)
+    corner = canvas.panes()[0].image_rect(QRect(0, 0, 96, 64).toRectF()).topLeft()
+    shown = canvas.grab().toImage()
+    for dx, dy in ((0, 63), (50, 40), (95, 63)):
+        x, y = round(corner.x()) + dx, round(corner.y()) + dy
+        assert rgb_at(shown.pixelColor(x, y)) == tuple(picture[dy, dx])
+
+
+def test_swipe_shows_a_left_and_b_right_and_the_arrow_keys_move_the_divider(
+    window: MainWindow, picture: np.ndarray
+) -> None:
+    session, canvas = window.session, window.compare.canvas
+    window.actions_table["mode_swipe"].trigger()
+    assert session.sides["b"] is not None
+    place = canvas.panes()[0].to_widget(QPointF(30.5, 50.5))
+    canvas.move_divider((place.x() + 30) / canvas.width())
+    assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(picture[50, 30])
+    canvas.move_divider((place.x() - 30) / canvas.width())
+    assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(session.sides["b"].picture.rgb[50, 30])
+    before = canvas.divider
+    press(canvas, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert canvas.divider == pytest.approx(before + 0.1)
+    press(canvas, Qt.Key.Key_Left)
+    assert canvas.divider == pytest.approx(before + 0.09)
+
+
+def test_the_mouse_drags_the_divider(window: MainWindow, qtbot: QtBot) -> None:
+    canvas = window.compare.canvas
+    window.session.set_compare(mode="swipe")
+    start = QPoint(round(canvas.divider_x()), canvas.height() // 2)
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseMove(canvas, start + QPoint(60, 0))
+    qtbot.mouseMove(canvas, start + QPoint(120, 0))
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=start + QPoint(120, 0))
+    assert canvas.divider_x() == pytest.approx(start.x() + 120, abs=1)
+
+
+def test_blink_shows_a_while_the_space_bar_is_held(window: MainWindow, picture: np.ndarray) -> None:
+    session, canvas = window.session, window.compare.canvas
+    window.actions_table["mode_blink"].trigger()
+    assert session.sides["b"] is not None
+    place = canvas.panes()[0].to_widget(QPointF(60.5, 50.5))
+    b = tuple(session.sides["b"].picture.rgb[50, 60])
+    assert rgb_at(pixel(canvas, place.x(), place.y())) == b
+    press(canvas, Qt.Key.Key_Space)
+    assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(picture[50, 60])
+    release(canvas, Qt.Key.Key_Space)
+    assert rgb_at(pixel(canvas, place.x(), place.y())) == b
+
+
+def test_the_difference_is_amplified_by_the_gain(window: MainWindow, qtbot: QtBot, picture: np.ndarray) -> None:
+    session, canvas = window.session, window.compare.canvas
+    window.actions_table["mode_difference"].trigger()
+    qtbot.waitUntil(lambda: session.difference is not None, timeout=WAIT_MS)
+    window.compare.gain.setValue(5)
+    assert session.sides["b"] is not None
+    other = session.sides["b"].picture.rgb[50, 60].astype(int)
+    expected = np.minimum(5 * np.abs(picture[50, 60] - other), 255)
+    place = canvas.panes()[0].to_widget(QPointF(60.5, 50.5))
+    assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(expected)
+
+
+def test_the_map_lies_on_the_grid_of_the_latents(window: MainWindow) -> None:
+    session, canvas = window.session, window.compare.canvas
+    session.set_compare(mode="blink", overlay=True, opacity=1.0)
+    shown = window.maps.shown
+    assert shown is not None
+    table = colour_table(shown.colours)
+    for column, row in ((0, 3), (5, 2), (2, 1)):
+        index = int(np.clip(shown.values[row, column] / shown.high * 255 + 0.5, 0, 255))
+        for inside in (0.5, 15.5):  # first and last pixel of the block
+            place = canvas.panes()[0].to_widget(QPointF(16 * column + inside, 16 * row + inside))
+            assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(table[index])
+
+
+def test_the_wheel_zooms_to_the_cursor(window: MainWindow) -> None:
+    canvas, view = window.compare.canvas, window.session.view
+    position = QPointF(50.0, canvas.height() / 2)
+    anchor = canvas.image_point(position)
+    wheel = QWheelEvent(
+        position,
+        canvas.mapToGlobal(position),
+        QPoint(),
+        QPoint(0, 480),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    before = view.scale
+    QApplication.sendEvent(canvas, wheel)
+    assert view.scale == pytest.approx(before * 1.25**4)
+    assert abs(canvas.image_point(position).y() - anchor.y()) < 0.5
+
+
+def test_shift_drag_selects_whole_pixels(window: MainWindow, qtbot: QtBot) -> None:
+    canvas, session = window.compare.canvas, window.session
+    pane = canvas.panes()[1]
+    start, end = (pane.to_widget(QPointF(*point)).toPoint() for point in ((10.5, 20.5), (40.5, 30.5)))
+    shift = Qt.KeyboardModifier.ShiftModifier
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, shift, start)
+    qtbot.mouseMove(canvas, (start + end) / 2)
+    qtbot.mouseMove(canvas, end)
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, shift, end)
+    assert session.selection == QRect(10, 20, 31, 11)
+    window.actions_table["clear_selection"].trigger()
+    assert session.selection is None
+
+
+def test_values_under_the_cursor_are_those_of_both_pictures_and_the_latent(
+    window: MainWindow, picture: np.ndarray
+) -> None:
+    session = window.session
+    assert session.sides["b"] is not None and session.latents is not None
+    text = window.compare.values_at(QPoint(37, 50))
+    a = " ".join(str(value) for value in picture[50, 37])
+    b = " ".join(str(value) for value in session.sides["b"].picture.rgb[50, 37])
+    bits = session.latents.maps.bits[3, 2].sum()
+    assert f"A {a}" in text and f"B {b}" in text and f"latent 2, 3: {bits:.1f} bit" in text
+
+
+def test_a_side_can_hold_another_prior_at_its_own_lambda(window: MainWindow, qtbot: QtBot, picture: np.ndarray) -> None:
+    session, picker = window.session, window.compare.pickers["a"]
+    picker.box.setCurrentIndex(picker._index_of(("prior", "factorized")))
+    picker.box.activated.emit(picker.box.currentIndex())
+    picker.lmbda.setText("0.2")
+    picker.lmbda.editingFinished.emit()
+    assert session.compare.a == Source("prior", "factorized", 112)
+
+    def is_there() -> bool:
+        side = session.sides["a"]
+        return side is not None and side.source.gain_index == 112
+
+    qtbot.waitUntil(is_there, timeout=WAIT_MS)
+    side = session.sides["a"]
+    assert side is not None
+    expected = encode(Model.load("tiny"), picture, prior="factorized", lmbda=0.2)
+    np.testing.assert_array_equal(side.picture.rgb, decode(expected.data).rgb)
+    session.set_choice(gain_index=5)  # the slider moves, the held side stays
+    wait_for_file(qtbot, window)
+    assert session.sides["a"] is not None and session.sides["a"].picture is side.picture
+
+
+# ---------------------------------------------------------------- latent maps
+
+
+def test_the_map_is_the_sum_of_the_bits_of_the_coder(window: MainWindow, picture: np.ndarray) -> None:
+    expected = analyse(Model.load("tiny"), picture, prior="joint", lmbda=window.session.lmbda)
+    assert window.maps.shown is not None
+    np.testing.assert_allclose(window.maps.shown.values, expected.maps.bits.sum(2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("quantity", latent_views.QUANTITIES["y"])
+def test_a_channel_of_every_quantity_is_shown_with_value_and_place(window: MainWindow, quantity: str) -> None:
+    session, maps = window.session, window.maps
+    session.set_map(quantity=quantity, channel=2)
+    assert session.latents is not None and maps.shown is not None
+    expected = latent_views.values(session.latents.maps, session.latents.y_hat, quantity)[1, 4, 2]
+    text = maps.text_at(QPoint(4, 1))
+    assert text.startswith(f"{float(expected):.4g} ")
+    assert "channel 2" in text and "y (4, 1)" in text and "pixels 64–79, 16–31" in text
+
+
+def test_side_information_has_its_own_grid(window: MainWindow) -> None:
+    window.session.set_map(latents="z")
+    assert window.session.latents is not None and window.maps.shown is not None
+    z_bits = window.session.latents.maps.z_bits
+    assert z_bits is not None
+    np.testing.assert_allclose(window.maps.shown.values, z_bits.sum(2), rtol=1e-5)
+    assert "pixels 64–127, 0–63" in window.maps.text_at(QPoint(1, 0))
+
+
+def test_a_prior_without_side_information_says_so(window: MainWindow, qtbot: QtBot) -> None:
+    session = window.session
+    session.set_choice(prior="context")
+    qtbot.waitUntil(lambda: session.latents is not None and session.latents.choice == session.choice, timeout=WAIT_MS)
+    session.set_map(latents="z")
+    assert window.maps.shown is None and "no side information" in window.maps.map.text
+
+
+def test_the_difference_of_two_priors_is_of_the_same_latents(
+    window: MainWindow, qtbot: QtBot, picture: np.ndarray
+) -> None:
+    window.session.set_map(reference="factorized")
+    qtbot.waitUntil(lambda: window.maps.shown is not None, timeout=WAIT_MS)
+    model, lmbda = Model.load("tiny"), window.session.lmbda
+    joint, factorized = (analyse(model, picture, prior=name, lmbda=lmbda) for name in ("joint", "factorized"))
+    assert window.maps.shown is not None
+    expected = joint.maps.bits.sum(2) - factorized.maps.bits.sum(2)
+    np.testing.assert_allclose(window.maps.shown.values, expected, atol=1e-3)
+    assert window.maps.shown.low == -window.maps.shown.high
+
+
+def test_a_fixed_range_stays_when_the_prior_changes(window: MainWindow, qtbot: QtBot) -> None:
+    session = window.session
+    window.maps.fixed.setChecked(True)
+    fixed = session.map_choice.fixed
+    assert fixed is not None
+    session.set_choice(prior="factorized")
+    qtbot.waitUntil(lambda: session.latents is not None and session.latents.choice == session.choice, timeout=WAIT_MS)
+    assert window.maps.shown is not None
+    assert (window.maps.shown.low, window.maps.shown.high) == fixed == (window.maps.bar.low, window.maps.bar.high)
+
+
+def test_the_grid_sorts_channels_by_bits_and_a_click_chooses_one(window: MainWindow, qtbot: QtBot) -> None:
+    session, maps = window.session, window.maps
+    maps.show_page(1)
+    assert session.latents is not None
+    bits = latent_views.channel_bits(session.latents.maps)
+    cells = maps.grid.cells
+    assert cells.order[0] == int(bits.argmax())
+    assert list(bits[cells.order]) == sorted(bits, reverse=True)
+    qtbot.mouseClick(cells, Qt.MouseButton.LeftButton, pos=cells.cell_rect(1).center())
+    assert session.map_choice.channel == cells.order[1]
+    assert maps.pages.currentWidget() is maps.map
+
+
+def test_a_clicked_cell_is_outlined_in_the_picture(window: MainWindow, qtbot: QtBot) -> None:
+    target = window.maps.map.target()
+    cell = target.width() / 6
+    place = QPointF(target.left() + 2.5 * cell, target.top() + 1.5 * cell).toPoint()
+    qtbot.mouseClick(window.maps.map, Qt.MouseButton.LeftButton, pos=place)
+    assert window.session.marked == ("y", 2, 1)
+    canvas = window.compare.canvas
+    edge = canvas.panes()[0].image_rect(QRect(32, 16, 16, 16).toRectF())
+    assert rgb_at(pixel(canvas, edge.left(), edge.center().y())) == (255, 255, 255)
+
+
+def test_the_automatic_range_ignores_single_outliers() -> None:
+    values = np.concatenate([np.linspace(-1, 1, 100_000), [1000.0]])
+    assert automatic_range(values, "coolwarm")[1] == pytest.approx(1.0, abs=0.01)
+    assert automatic_range(np.zeros(4), "viridis") == (0.0, 1.0)
+
+
+# ---------------------------------------------------------------- plot
+
+
+@pytest.fixture
+def curves(window: MainWindow, qtbot: QtBot) -> Curves:
+    qtbot.waitUntil(lambda: window.session.curves.complete, timeout=2 * WAIT_MS)
+    qtbot.waitUntil(lambda: window.plot.view.rendered is not None, timeout=WAIT_MS)
+    return window.session.curves
+
+
+def test_the_points_are_real_files_of_every_prior_and_codec(
+    window: MainWindow, curves: Curves, picture: np.ndarray
+) -> None:
+    model = Model.load("tiny")
+    keys = list(curves.points)
+    assert keys[0] == SeriesKey("prior", "joint")  # the current one comes first
+    assert {key.name for key in keys if key.kind == "prior"} == set(model.card.priors)
+    for prior in ("context", "factorized"):
+        for point in curves.points[SeriesKey("prior", prior)][::3]:
+            assert point.gain_index is not None
+            encoded = encode(model, picture, prior=prior, lmbda=model.lmbda(point.gain_index))
+            assert point.n_bytes == len(encoded.data) and point.bpp == encoded.container.bpp
+            assert point.psnr == pytest.approx(metrics.psnr(picture, decode(encoded.data).rgb), abs=0.01)
+    jpeg = curves.points[SeriesKey("classical", "jpeg420")][4]
+    assert jpeg.quality is not None
+    assert jpeg.n_bytes == len(get_codec("jpeg420").encode(picture, jpeg.quality))
+
+
+def test_the_current_point_is_hollow_until_the_file_is_there(window: MainWindow, qtbot: QtBot, curves: Curves) -> None:
+    session, panel = window.session, window.plot
+    session.set_choice(gain_index=50)
+    qtbot.waitUntil(lambda: panel.content().current is not None, timeout=WAIT_MS)
+    wait_for_file(qtbot, window)
+    current = panel.content().current
+    assert session.exact is not None and session.exact.psnr is not None
+    assert current == (session.exact.container.bpp, session.exact.psnr, True)
+
+
+def test_a_click_on_a_point_chooses_its_prior_and_lambda(window: MainWindow, qtbot: QtBot, curves: Curves) -> None:
+    view, key = window.plot.view, SeriesKey("prior", "scale-hyperprior")
+    window.session.set_plot(hidden=frozenset(f"{other.kind}/{other.name}" for other in curves.points if other != key))
+    qtbot.waitUntil(lambda: view.rendered is not None and len(view.rendered.content.choice.hidden) > 3, timeout=WAIT_MS)
+    assert view.rendered is not None
+    point = curves.points[key][5]
+    place = view.rendered.position(point.bpp, point.psnr)
+    qtbot.mouseMove(view, place.toPoint())
+    assert f"{point.bpp:.3f} bpp  {point.psnr:.2f} dB" in window.plot.readout.text()
+    qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=place.toPoint())
+    assert (window.session.choice.prior, window.session.choice.gain_index) == ("scale-hyperprior", point.gain_index)
+
+
+def test_points_lie_where_the_picture_has_them(window: MainWindow, qtbot: QtBot, curves: Curves) -> None:
+    view, key = window.plot.view, SeriesKey("prior", "joint")
+    for log in (False, True):
+        window.session.set_plot(log_rate=log)
+        qtbot.waitUntil(
+            lambda log=log: view.rendered is not None and view.rendered.content.choice.log_rate == log, timeout=WAIT_MS
+        )
+        rendered = view.rendered
+        assert rendered is not None
+        point = curves.points[key][6]
+        place = rendered.position(point.bpp, point.psnr)
+        colour = rendered.image.pixelColor(round(place.x()), round(place.y()))
+        assert colour == QColor(theme.series_colour("joint"))
+
+
+def test_the_legend_hides_a_curve(window: MainWindow, curves: Curves) -> None:
+    window.plot.legend.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert window.session.plot.hidden == {"prior/joint"}
+
+
+def test_the_table_has_every_point(window: MainWindow, curves: Curves, tmp_path: Path) -> None:
+    exporting.save_table(tmp_path / "table.csv", curves)
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert len(rows) == sum(len(points) for points in curves.points.values())
+    point = curves.points[SeriesKey("prior", "joint")][0]
+    row = next(row for row in rows if row["name"] == "joint" and row["setting"] == "gain 0")
+    assert int(row["bytes"]) == point.n_bytes and float(row["psnr_db"]) == pytest.approx(point.psnr, abs=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_the_plot_is_exported(window: MainWindow, tmp_path: Path, suffix: str) -> None:
+    points = [CurvePoint(0.1 * n, 25 + n, None, 100 * n, gain_index=16 * n) for n in range(1, 8)]
+    window.session.curves.points[SeriesKey("prior", "joint")] = points
+    path = tmp_path / f"plot{suffix}"
+    exporting.save_plot(path, window.plot.content())
+    magic = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(magic)
+
+
+# ---------------------------------------------------------------- batch
+
+
+def test_a_folder_is_compressed_with_summary_and_what_fails_is_told(
+    window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    target.mkdir()
+    rgb = make_picture(40, 40, 3)
+    Image.fromarray(rgb).save(source / "good.png")
+    (source / "bad.png").write_bytes(b"broken")
+    dialog = BatchDialog(window.session, explorer.jobs, window)
+    qtbot.addWidget(dialog)
+    assert not dialog.start_button.isEnabled()
+    dialog.source.setText(str(source))
+    dialog.target.setText(str(target))
+    dialog.start_button.click()
+    qtbot.waitUntil(lambda: "1 of 2" in dialog.summary.text(), timeout=WAIT_MS)
+    expected = encode(Model.load("tiny"), rgb, prior="joint", lmbda=window.session.lmbda).data
+    assert (target / "good.jahp").read_bytes() == expected
+    assert "bad.png" in dialog.table.item(0, 1).text() and dialog.table.item(1, 2).text() == f"{len(expected):,}"
+
+
+def test_a_batch_can_be_cancelled(window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    source = tmp_path / "many"
+    source.mkdir()
+    for number in range(40):
+        Image.fromarray(make_picture(64, 64, number)).save(source / f"{number:02}.png")
+    dialog = BatchDialog(window.session, explorer.jobs, window)
+    qtbot.addWidget(dialog)
+    dialog.source.setText(str(source))
+    dialog.start()
+    qtbot.waitUntil(lambda: dialog.table.rowCount() >= 1, timeout=WAIT_MS)
+    dialog.cancel_button.click()
+    qtbot.waitUntil(lambda: explorer.jobs.activity() is None, timeout=WAIT_MS)
+    assert len(list(source.glob("*.jahp"))) < 40 and "Cancelled" in dialog.summary.text()
+
+
+# ---------------------------------------------------------------- the whole
+
+
+def test_everything_has_an_accessible_name(window: MainWindow) -> None:
+    from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QListWidget
+
+    kinds = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QListWidget)
+    own = [
+        widget for kind in kinds for widget in window.findChildren(kind) if not widget.objectName().startswith("qt_")
+    ]
+    nameless = [
+        widget
+        for widget in own
+        if not (widget.accessibleName() or getattr(widget, "text", str)())
+        and widget.metaObject().className() not in ("QScrollBar",)
+        and not isinstance(widget.parentWidget(), QComboBox | QAbstractSpinBox)
+    ]
+    assert not nameless, nameless
+
+
+def test_every_command_has_a_tip_and_no_shortcut_is_taken_twice(window: MainWindow) -> None:
+    from jahp_gui.gui.actions import COMMANDS, SEPARATOR
+
+    commands = [command for command in COMMANDS if command.key != SEPARATOR]
+    shortcuts = [window.actions_table[command.key].shortcut().toString() for command in commands]
+    assert all(shortcuts) and len(set(shortcuts)) == len(shortcuts)
+    assert all(command.tip for command in commands)
+    assert {action.text() for action in window.menuBar().actions()} == {command.menu for command in commands}
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_nothing_is_cut_off(window: MainWindow, size: tuple[int, int]) -> None:
+    window.resize(*size)
+    QApplication.processEvents()
+    assert (window.width(), window.height()) == size  # no minimum size is larger
+    for panel in (window.images, window.codec, window.numbers, window.compare, window.maps, window.plot):
+        corner = panel.mapTo(window, panel.rect().bottomRight())
+        assert window.rect().contains(corner)
+        assert panel.width() >= panel.minimumSizeHint().width(), panel
+
+
+def test_two_explorers_share_nothing(make_explorer: Callable[..., Explorer]) -> None:
+    """Two explorers at a time do not share anything."""
+    first, second = make_explorer(), make_explorer()
+    first.session.set_compare(mode="swipe")
+    assert second.session.compare.mode == "side"
