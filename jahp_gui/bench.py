@@ -151,8 +151,8 @@ def as_text(results: dict[str, Any]) -> str:
         width, height = parse_size(entry["size"])
         lines.append(
             f"\n{entry['size']}, {entry['prior']}, λ {entry['lmbda']}, {entry['threads']} threads: "
-            f"{entry['bytes']:,} bytes, {entry['bpp']:.3f} bpp, peak memory {entry['peak memory MB']:.0f} MB, model loaded in "
-            f"{entry['load model']:.2f} s"
+            f"{entry['bytes']:,} bytes, {entry['bpp']:.3f} bpp, peak memory {entry['peak memory MB']:.0f} MB, "
+            f"model loaded in {entry['load model']:.2f} s"
         )
         for task in ("encode", "decode"):
             seconds = entry[task]

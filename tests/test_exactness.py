@@ -13,7 +13,7 @@ import pytest
 from jahp_gui.codec import container
 from jahp_gui.codec.codec import decode
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import installed_models
+from jahp_gui.codec.models import DEFAULT_MODEL, Card, installed_models
 from jahp_gui.paths import models_dir
 
 HERE = Path(__file__).parent
@@ -66,11 +66,25 @@ def test_golden_files_hold_escapes_at_the_extreme_values(tiny_model: Model) -> N
     assert {y_hat.min(), y_hat.max()} == {-32767, 32767}
 
 
-@pytest.mark.parametrize("card", [card for card in installed_models() if card.folder.parent == models_dir()], ids=str)
-def test_shipped_models_decode_their_golden_file(card) -> None:
+SHIPPED = [card for card in installed_models() if card.folder.parent == models_dir()]
+
+
+@pytest.mark.parametrize("card", SHIPPED, ids=lambda card: card.model_id)
+def test_shipped_models_decode_their_golden_file(card: Card) -> None:
     file = GOLDEN / "shipped" / f"{card.model_id}.jahp"
     recorded = json.loads((GOLDEN / "shipped" / "digests.json").read_text())
     decoded = decode(file.read_bytes())
     assert hashlib.sha256(decoded.y_hat.astype("<i4").tobytes()).hexdigest() == recorded[card.model_id]
     assert decoded.container.header == container.parse(file.read_bytes()).header
     assert np.abs(decoded.y_hat).max() > 10
+
+
+@pytest.mark.parametrize("setting", [SETTINGS[1], SETTINGS[2]], ids=str)
+def test_shipped_models_decode_alike_on_other_machines(setting: dict) -> None:
+    recorded = json.loads((GOLDEN / "shipped" / "digests.json").read_text())
+    assert decode_in_child(sorted((GOLDEN / "shipped").glob("*.jahp")), **setting) == recorded
+
+
+def test_the_default_model_is_shipped_and_models_stay_under_thirty_megabytes() -> None:
+    assert DEFAULT_MODEL in [card.model_id for card in SHIPPED]
+    assert sum(file.stat().st_size for file in models_dir().rglob("*") if file.is_file()) < 30e6

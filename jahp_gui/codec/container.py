@@ -160,9 +160,7 @@ def read_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PIX
     return parse(data, max_pixels=max_pixels, name=name)
 
 
-def read_stream(
-    stream: BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str = "Standard input"
-) -> Container:
+def read_stream(stream: BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str = "Standard input") -> Container:
     """`parse` a pipe, of which no more is read than its header declares: what comes out of it need not end."""
     head = stream.read(MAX_HEADER_BYTES)
     layout = _read_layout(head, None, max_pixels, name)

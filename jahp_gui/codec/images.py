@@ -96,6 +96,7 @@ _TEXT_TAGS = (
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
 )
+_BAND_PIXELS = 1 << 20
 _ROUNDED = "16 bits per channel rounded to 8"
 
 _pillow_limit_lock = threading.Lock()
@@ -246,7 +247,7 @@ def _load(file: BinaryIO, label: str, max_pixels: int) -> LoadedImage:
         rgb = rgb.transpose(_UPRIGHT[orientation])
     if orientation != 1:
         notes.append(f"{'rotated' if orientation in _ROTATIONS else 'mirrored'} as its EXIF orientation asks")
-    pixels = np.array(rgb)
+    pixels = _array(rgb)
     image_format = _FORMAT_NAMES.get(str(image.format), str(image.format))
     if _has_more_pictures(image):  # asked last: a GIF forgets its first picture when it looks for a second
         kind = "frame of the animation" if image_format in _ANIMATIONS else "picture of the file"
@@ -500,7 +501,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
             notes.append("ICC profile ignored, as it is damaged or not for this kind of image")
     if image.mode == "CMYK":
         notes.append("converted from CMYK to sRGB without a profile")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # of which the former would be a second copy
 
 
 def _through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
@@ -543,6 +544,16 @@ def _on_white(rgb: Image.Image, alpha: Image.Image) -> Image.Image:
     white = Image.new("RGB", rgb.size, "white")
     white.paste(rgb, mask=alpha)
     return white
+
+
+def _array(rgb: Image.Image) -> Bytes:
+    """The pixels (H, W, 3), a copy; in bands, because Pillow's own way takes four times the room for a moment."""
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    rows = max(1, _BAND_PIXELS // rgb.width)
+    for top in range(0, rgb.height, rows):
+        bottom = min(top + rows, rgb.height)
+        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+    return pixels
 
 
 def _tiff_orientation(image: ImageFile.ImageFile) -> int:

@@ -1,5 +1,6 @@
 """A model with its weights: loaded part by part, each verified by the digest on its card."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ from jahp_gui.codec.transforms import STRIDE, build_transforms
 from jahp_gui.codec.weights import expand
 
 LATENT_LIMIT = (1 << 15) - 1
+
+if hasattr(os, "register_at_fork"):
+    # The threads of OpenMP do not survive a fork: a child that asked for them again would wait for ever.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class Model:
@@ -111,7 +116,7 @@ class Model:
         inverse = self._loaded().gain.inverse(position)[0]
         transform = self._loaded().synthesis
         rgb = np.empty((height, width, 3), np.uint8)
-        for tile in tiles(*y_hat.shape[:2], synthesis_margin(self.config)):
+        for tile in tiles(y_hat.shape[0], y_hat.shape[1], synthesis_margin(self.config)):
             part = torch.from_numpy(y_hat[tile.rows_with_margin, tile.columns_with_margin])
             y = (part * inverse).permute(2, 0, 1)[None]
             x_hat = transform(y.contiguous(memory_format=torch.channels_last), position)[0].permute(1, 2, 0)

@@ -1,6 +1,7 @@
 """The explorer's entry point: `jahp-gui [FILES…]`."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -11,7 +12,8 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from jahp_gui import __version__
-from jahp_gui.codec.models import DEFAULT_MODEL
+from jahp_gui.codec.errors import JahpError
+from jahp_gui.codec.models import DEFAULT_MODEL, model_folders
 from jahp_gui.gui import samples, theme
 from jahp_gui.gui.controller import Controller
 from jahp_gui.gui.files import FileController
@@ -47,7 +49,8 @@ class Explorer(QObject):
     def _load(self, paths: Sequence[Path]) -> None:
         self._restore()
         self.controller.find_codecs()
-        self.controller.find_models(self.settings.text("model", DEFAULT_MODEL))
+        opened = self.settings.paths("opened models")
+        self.controller.find_models(self.settings.text("model", DEFAULT_MODEL), opened)
         prior, lmbda = self.settings.text("prior"), self.settings.number("lmbda", 0.0)
         if self.session.card is not None:
             if prior in self.session.card.priors:
@@ -83,6 +86,10 @@ class Explorer(QObject):
             settings.set("model", session.choice.model_id)
             settings.set("prior", session.choice.prior)
             settings.set("lmbda", session.lmbda)
+        with contextlib.suppress(JahpError):  # the installation lacks its folder of models
+            installed = model_folders()
+            opened = [card.folder for card in session.cards if card.folder.parent not in installed]
+            settings.set("opened models", opened)
         settings.set("compare/mode", session.compare.mode)
         settings.set("compare/overlay", session.compare.overlay)
         settings.set("compare/opacity", session.compare.opacity)
@@ -111,6 +118,7 @@ class Explorer(QObject):
         assert old is not None
         old.closing.disconnect(self._keep)
         old.keep_geometry()
+        old.plot.view.stop()
         self._open_window(language)
         assert self.window is not None
         self.window.show()
@@ -131,6 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.WARNING)
     sys.setswitchinterval(SWITCH_INTERVAL)
+    # Several jobs share the cores: threads that spin while they wait would take them from each other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(["jahp-gui"])
     application.setApplicationName("JAHP Explorer")

@@ -234,12 +234,8 @@ class CompareCanvas(QWidget):
             self._pressed_at = position
             self.view.pan(delta.x(), delta.y())
 
-    def _selected(self, start: QPointF, end: QPointF) -> QRect | None:
-        size = self.session.current.size if self.session.current else None
-        if size is None:
-            return None
-        rect = QRectF(self.image_point(start), self.image_point(end)).normalized().toAlignedRect()
-        return rect.intersected(QRect(0, 0, *size))
+    def _selected(self, start: QPointF, end: QPointF) -> QRect:
+        return QRectF(self.image_point(start), self.image_point(end)).normalized().toAlignedRect()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         if self._pressed_at is None:
@@ -300,8 +296,6 @@ class CompareCanvas(QWidget):
             self.move_divider(self.divider + direction[0] * (KEY_SWIPE_FAR if far else KEY_SWIPE))
         elif direction is not None:
             self.view.pan(KEY_PAN * direction[0], KEY_PAN * direction[1])
-        elif event.key() == Qt.Key.Key_Escape:
-            self.session.set_selection(None)
         else:
             super().keyPressEvent(event)
 

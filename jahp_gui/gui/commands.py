@@ -67,18 +67,13 @@ class SessionCommands(QObject):
 
     def step_prior(self, step: int) -> None:
         card = self.session.card
-        if card is not None and not self._is_fixed():
+        if card is not None and not self.session.is_fixed:
             index = card.priors.index(self.session.choice.prior) + step
             self.session.set_choice(prior=card.priors[index % len(card.priors)])
 
     def step_lmbda(self, step: int) -> None:
-        if not self._is_fixed():
+        if not self.session.is_fixed:
             self.session.set_choice(gain_index=self.session.choice.gain_index + step)
-
-    def _is_fixed(self) -> bool:
-        """An opened file without its original has the setting it was made with."""
-        item = self.session.current
-        return item is not None and item.original is None
 
     def close_image(self) -> None:
         if self.session.current is not None:

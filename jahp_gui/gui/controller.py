@@ -4,8 +4,9 @@ While a setting moves, two short jobs answer: the picture synthesised from the e
 latent. When it has rested for a moment, the real file is written, decoded and checked.
 """
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,18 +18,17 @@ from jahp_gui.codec.models import Card, installed_models, read_card
 from jahp_gui.evaluation.classical import available_codecs
 from jahp_gui.gui import work
 from jahp_gui.gui.comparison import ComparisonController
+from jahp_gui.gui.curves import CurvesController
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.results import (
     Choice,
-    CurvePoint,
     FileResult,
-    ImageItem,
     LatentResult,
     LivePicture,
-    SeriesKey,
 )
 from jahp_gui.gui.session import Session
+from jahp_gui.gui.targets import codec_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from jahp_gui.codec.model import Model
 
 REST_MS = 180  # after the last change of a setting: now the real file is made
-KEPT_FILES = 12  # results that undo and switching back show at once
-CURVE_UPDATE_MS = 100
+KEPT_RESULTS, KEPT_OF_LARGE = 12, 2  # files and maps that undo and switching back show at once
 
 
 class Controller(QObject):
@@ -47,13 +46,13 @@ class Controller(QObject):
         super().__init__(parent)
         self.session, self.jobs = session, jobs
         self.comparison = ComparisonController(session, jobs, self.file_of, self)
+        self.curves = CurvesController(session, jobs, self)
         self._analysed: work.Analysed | None = None
+        self._targeted_prior = ""  # whose λ was searched last
         self._files: OrderedDict[Choice, FileResult] = OrderedDict()
         self._latents: OrderedDict[Choice, LatentResult] = OrderedDict()
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self._at_rest)
-        self._curve_update = QTimer(self, singleShot=True, interval=CURVE_UPDATE_MS)
-        self._curve_update.timeout.connect(session.curves_changed)
         session.model_changed.connect(self._on_model)
         session.current_changed.connect(self._on_image)
         session.choice_changed.connect(self._on_choice)
@@ -66,12 +65,17 @@ class Controller(QObject):
 
     # ------------------------------------------------------------ models
 
-    def find_models(self, wanted: str) -> None:
-        """Look for installed models and use the wanted one, or the first."""
+    def find_models(self, wanted: str, opened: Sequence["Path"] = ()) -> None:
+        """Look for installed models, and those opened in earlier runs; use the wanted one, or the first."""
         try:
             cards = installed_models()
         except JahpError as error:
             cards, self.session.model_error = [], str(error)
+        for folder in opened:
+            with contextlib.suppress(JahpError):  # it may have gone
+                card = read_card(folder)
+                if card.model_id not in [known.model_id for known in cards]:
+                    cards.append(card)
         self.session.set_cards(cards, wanted)
         if not cards:
             self.session.model_error = self.session.model_error or tr(
@@ -124,9 +128,10 @@ class Controller(QObject):
 
     def _forget(self) -> None:
         """Nothing computed so far is of this image and model."""
-        for key in ("analysis", "live", "latents", "reference", "file", "target", "curves"):
+        for key in ("analysis", "live", "latents", "reference", "file", "target"):
             self.jobs.cancel(key)
         self.comparison.forget()
+        self.curves.forget()
         self._rest.stop()
         self._analysed = None
         self._files.clear()
@@ -134,13 +139,8 @@ class Controller(QObject):
 
     def _analyse(self) -> None:
         session, item = self.session, self.session.current
-        if item is None:
-            return
-        if item.original is None:
-            self.comparison.update()
-            return
         self.comparison.update()
-        if session.model is None:
+        if item is None or item.original is None or session.model is None:
             return
         model, original = session.model, item.original
 
@@ -148,7 +148,7 @@ class Controller(QObject):
             self._analysed = analysed
             self._refresh()
             self._rest.start(0)
-            self._start_curves(item)
+            self.curves.start(model, original)
             self._on_map_choice()
 
         self.jobs.start("analysis", lambda job: work.analyse(model, original), done, label=tr("Analysing the image"))
@@ -213,7 +213,7 @@ class Controller(QObject):
         self.jobs.start("latents", lambda job: work.latents(analysed, choice), self._on_latents, keep_running=True)
 
     def _on_latents(self, result: LatentResult) -> None:
-        _keep(self._latents, result.choice, result)
+        self._keep(self._latents, result.choice, result)
         self._show_latents(result)
 
     def _show_latents(self, result: LatentResult) -> None:
@@ -242,7 +242,7 @@ class Controller(QObject):
             self._on_target()
 
     def _on_file(self, result: FileResult) -> None:
-        _keep(self._files, result.choice, result)
+        self._keep(self._files, result.choice, result)
         if result.choice == self.session.choice:
             self._show_file(result)
             if result.choice not in self._latents and not self.jobs.is_active("latents"):
@@ -261,19 +261,15 @@ class Controller(QObject):
         elif analysed is not None:
 
             def keep(result: FileResult) -> None:
-                _keep(self._files, choice, result)
+                self._keep(self._files, choice, result)
                 done(result)
 
             self.jobs.start(job_key, lambda job: work.make_file(analysed, choice, job), keep)
 
     # ------------------------------------------------------------ targets
 
-    _targeted_prior = ""
-
     @Slot()
     def _on_target(self) -> None:
-        from jahp_gui.gui.targets import codec_target
-
         kind, value = self.session.target
         analysed = self._analysed
         if kind == "lambda" or analysed is None:
@@ -310,43 +306,19 @@ class Controller(QObject):
             )
 
     def _on_reference(self, result: LatentResult) -> None:
-        _keep(self._latents, result.choice, result)
+        self._keep(self._latents, result.choice, result)
         self._show_reference(result)
 
     def _show_reference(self, result: LatentResult) -> None:
         self.session.reference_latents = result
         self.session.maps_changed.emit()
 
-    # ------------------------------------------------------------ curves
+    # ------------------------------------------------------------ what is kept
 
-    def _start_curves(self, item: ImageItem) -> None:
-        session, model = self.session, self.session.model
-        assert model is not None and item.original is not None
-        rgb, session.curves.cropped = work.centre_crop(item.original)
-        current = session.choice.prior
-        priors = sorted(model.card.priors, key=lambda name: name != current)
-
-        def measure(job: Job) -> None:
-            codecs = [codec for codec in available_codecs() if codec.key != "jpeg444"]
-            for point in work.curve_points(model, rgb, priors, codecs, job):
-                job.progress(point)
-
-        self.jobs.start("curves", measure, self._curves_done, progress=self._on_point, kind="background")
-
-    def _on_point(self, found: tuple[SeriesKey, CurvePoint]) -> None:
-        key, point = found
-        self.session.curves.points.setdefault(key, []).append(point)
-        if not self._curve_update.isActive():
-            self._curve_update.start()
-
-    def _curves_done(self, _: None) -> None:
-        self.session.curves.complete = True
-        self.session.curves_changed.emit()
-
-
-def _keep(kept: OrderedDict, key: object, value: object) -> None:
-    """Remember a result, and forget the oldest beyond KEPT_FILES."""
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > KEPT_FILES:
-        kept.popitem(last=False)
+    def _keep(self, kept: OrderedDict, key: Choice, value: object) -> None:
+        """Remember a result and forget the oldest; of a large image each takes half a gigabyte."""
+        large = self._analysed is not None and self._analysed.is_large
+        kept[key] = value
+        kept.move_to_end(key)
+        while len(kept) > (KEPT_OF_LARGE if large else KEPT_RESULTS):
+            kept.popitem(last=False)

@@ -30,6 +30,7 @@ def table_of(headings: list[str], parent: QWidget) -> QTableWidget:
     table = QTableWidget(0, len(headings), parent)
     table.setHorizontalHeaderLabels(headings)
     table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)

@@ -8,7 +8,7 @@ from PySide6.QtCore import QMimeData, QObject, QTemporaryDir, QUrl, Slot
 from PySide6.QtGui import QImage
 
 from jahp_gui.codec.errors import ImageError, JahpError
-from jahp_gui.codec.images import IMAGE_SUFFIXES, find_images, save_image, write_atomically
+from jahp_gui.codec.images import find_images, save_image, write_atomically
 from jahp_gui.gui import samples, work
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
@@ -38,7 +38,7 @@ class FileController(QObject):
         for path in paths:
             if path.is_dir():
                 items += [ImageItem(found.name, found) for found in _in_folder(path)]
-            elif path.suffix.lower() == work.JAHP_SUFFIX or path.suffix.lower() in IMAGE_SUFFIXES or path.is_file():
+            elif path.is_file():
                 items.append(ImageItem(path.name, path))
             else:
                 refused.append(path.name)
@@ -73,8 +73,13 @@ class FileController(QObject):
             return True
         image = mime.imageData() if mime.hasImage() else None
         if isinstance(image, QImage) and not image.isNull():
-            item = ImageItem(tr("Pasted image"), original=Pyramid(rgb_of(image)))
-            self._show_loaded(item)
+            name = tr("Pasted image")
+            self.jobs.start(
+                "load",
+                lambda job: work.thumbnail(ImageItem(name, original=Pyramid(rgb_of(image)))),
+                self._show_loaded,
+                label=name,
+            )
             return True
         self.session.tell(tr("There is no image here that can be opened."), "warning")
         return False
@@ -120,8 +125,6 @@ class FileController(QObject):
             assert item.original is not None
             self._attach(lacking, item.original)
             return
-        if item.thumbnail is None:
-            work.thumbnail(item)
         if item not in session.items:
             session.add_items([item])
         else:
@@ -130,8 +133,9 @@ class FileController(QObject):
             session.current_changed.emit()  # its pixels have arrived
         else:
             session.select(item)
-        if item.notes:
-            session.tell(f"{item.name}: {'; '.join(item.notes)}")
+        changes = [note for note in item.notes if not note.startswith("metadata dropped")]  # true of nearly any photo
+        if changes:
+            session.tell(f"{item.name}: {'; '.join(changes)}")
 
     def _show_opened(self, item: ImageItem) -> None:
         """The results of a `.jahp` without its original."""

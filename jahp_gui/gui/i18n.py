@@ -41,8 +41,7 @@ class CatalogueTranslator(QTranslator):
         return not self._catalogue
 
     def translate(self, context: str, text: str, disambiguation: str | None = None, n: int = -1) -> str:
-        # An empty answer sends Qt on to the next translator, and in the end to the English text.
-        return self._catalogue.get(text, "")
+        return self._catalogue.get(text, text)  # an empty answer would count as a translation
 
 
 _installed: list[CatalogueTranslator] = []

@@ -82,6 +82,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restore_geometry()
         self._refresh_actions()
+        self.compare.canvas.setFocus()
         self.plot.load_matplotlib(language == "zh_CN")
 
     # ------------------------------------------------------------ building
@@ -105,7 +106,8 @@ class MainWindow(QMainWindow):
         self.centre_splitter = _splitter(Qt.Orientation.Vertical, centre, self.bottom)
         self.splitter = _splitter(Qt.Orientation.Horizontal, self.left, self.centre_splitter, self.right)
         self.splitter.setStretchFactor(1, 1)
-        self.centre_splitter.setStretchFactor(0, 1)
+        self.centre_splitter.setStretchFactor(0, 3)
+        self.centre_splitter.setStretchFactor(1, 1)
         self.setCentralWidget(self.splitter)
 
     def _build_status(self) -> None:
@@ -128,7 +130,7 @@ class MainWindow(QMainWindow):
             "channel_grid": lambda: self.maps.show_page(1 - self.maps.pages.currentIndex()),
             "dark": lambda on: self.use_theme("dark" if on else "light"),
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
-            "cancel": self.jobs.cancel_labelled,
+            "cancel": self.cancel,
         }
 
     def _fill_menus(self) -> None:
@@ -216,6 +218,13 @@ class MainWindow(QMainWindow):
         actions["dark"].setChecked(theme.current().name == "dark")
         for key, panel in (("show_images", self.left), ("show_maps", self.right), ("show_plot", self.bottom)):
             actions[key].setChecked(not panel.isHidden())
+
+    def cancel(self) -> None:
+        """Escape: stop the work that is shown; where there is none, forget the selection."""
+        if self.jobs.activity() is not None:
+            self.jobs.cancel_labelled()
+        else:
+            self.session.set_selection(None)
 
     # ------------------------------------------------------------ settings
 

@@ -97,6 +97,10 @@ class PlotView(QWidget):
         self._renderer = renderer
         self._render()
 
+    def stop(self) -> None:
+        """Draw no more: the window is being replaced by one in another language."""
+        self._renderer = None
+
     def show_content(self, content: PlotContent, *, redraw: bool) -> None:
         """Without `redraw`, only the current point has moved."""
         self.content = content
@@ -133,13 +137,13 @@ class PlotView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
-        if self.rendered is None:
+        if self.rendered is None or self.content is None or self.content.is_empty:
             draw_centred(painter, tr("The curves appear here once the image is compressed."), QRectF(self.rect()))
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
         painter.drawImage(QRectF(self.rect()), self.rendered.image)
         point = self._current_position()
-        if point is not None and self.content is not None and self.rendered.axes.contains(point):
+        if point is not None and self.rendered.axes.contains(point):
             self._paint_current(painter, point, self.content)
 
     def _paint_current(self, painter: QPainter, point: QPointF, content: PlotContent) -> None:

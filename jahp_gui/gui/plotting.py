@@ -32,6 +32,10 @@ class PlotContent:
     current_series: SeriesKey | None = None
     references: Sequence[ReferenceCurve] = field(default_factory=tuple)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self.curves.points and self.current is None and not self.choice.references
+
 
 def quality(point: CurvePoint, metric: str) -> float | None:
     """A point's height: PSNR, or MS-SSIM in dB."""

@@ -160,4 +160,3 @@ class Curves:
     points: dict[SeriesKey, list[CurvePoint]] = field(default_factory=dict)
     cropped: bool = False
     complete: bool = False
-    seconds: float = 0.0

@@ -38,6 +38,12 @@ class State:
     theme: str = "light"
 
 
+def size_of(window: MainWindow) -> tuple[int, int]:
+    """(width, height) of the image that is shown."""
+    item = window.session.current
+    return (item.size if item is not None else None) or (1, 1)
+
+
 def first_run(window: MainWindow) -> None:
     window.session.set_compare(mode="side", a=ORIGINAL, overlay=False)
 
@@ -53,8 +59,9 @@ def difference(window: MainWindow) -> None:
 
 def overlay(window: MainWindow) -> None:
     window.session.set_compare(mode="side", a=ORIGINAL, overlay=True)
-    window.session.set_selection(QRect(170, 60, 130, 120))
-    window.compare.show_values(QPoint(200, 100))
+    width, height = size_of(window)
+    window.session.set_selection(QRect(width // 3, height // 8, width // 4, height // 4))
+    window.compare.show_values(QPoint(width * 2 // 5, height // 5))
 
 
 def channel_grid(window: MainWindow) -> None:
@@ -67,7 +74,8 @@ def channel_grid(window: MainWindow) -> None:
 def dark(window: MainWindow) -> None:
     window.session.set_plot(log_rate=False, references=False)
     window.maps.show_page(0)
-    window.session.mark(("y", 12, 14))
+    width, height = size_of(window)
+    window.session.mark(("y", width // 40, height // 36))
     window.session.set_compare(mode="side", a=Source("prior", "factorized"))
     window.session.set_map(reference="factorized")
 

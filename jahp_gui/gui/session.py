@@ -177,6 +177,18 @@ class Session(QObject):
         return lmbda_of(gain_index, self.card.lmbda_anchors) if self.card else 0.0
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether an opened file is shown without its original: it cannot be compressed another way."""
+        item = self.current
+        return item is not None and item.original is None and item.opened is not None
+
+    @property
+    def shown_choice(self) -> Choice:
+        """What the panel says: the chosen setting, or that of an opened file."""
+        item = self.current
+        return item.opened.choice if self.is_fixed and item is not None and item.opened is not None else self.choice
+
+    @property
     def lmbda(self) -> float:
         return self.lmbda_at(self.choice.gain_index)
 
@@ -257,6 +269,11 @@ class Session(QObject):
             self.plot_changed.emit()
 
     def set_selection(self, selection: QRect | None) -> None:
+        """A rectangle of the image in pixels; what lies outside is cut off."""
+        size = self.current.size if self.current is not None else None
+        if selection is not None:
+            inside = selection.intersected(QRect(0, 0, *size)) if size is not None else QRect()
+            selection = None if inside.isEmpty() else inside
         if selection != self.selection:
             self.selection = selection
             self.selection_changed.emit()

@@ -59,10 +59,6 @@ class ViewState(QObject):
         self.fitted = False
         self._settle(self.scale, self.centre + QPointF(dx, dy) / self.scale)
 
-    def look_at(self, point: QPointF) -> None:
-        self.fitted = False
-        self._settle(self.scale, point)
-
     def visible(self) -> QRectF:
         """What the pane shows, in image pixels; may reach beyond the image."""
         width, height = self.pane.width() / self.scale, self.pane.height() / self.scale

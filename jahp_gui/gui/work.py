@@ -3,6 +3,7 @@
 The codec is imported inside the functions: it loads torch, and the window is shown before that.
 """
 
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,11 +63,18 @@ def is_large(picture: Pyramid) -> bool:
 
 def load_model(card: Card) -> "Model":
     """A model with torch and its default parts warm, so that the first slider move does not wait for either."""
-    from jahp_gui.codec.model import Model
+    # torch makes hundreds of thousands of objects that stay; each collection among them would stop the window for a
+    # fifth of a second, now and later.
+    gc.disable()
+    try:
+        from jahp_gui.codec.model import Model
 
-    model = Model.load(card.folder)
-    model.synthesis(model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0), 0, 64, 64)
-    return model
+        model = Model.load(card.folder)
+        model.synthesis(model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0), 0, 64, 64)
+        return model
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def load_item(path: Path) -> ImageItem:
@@ -144,7 +152,8 @@ def make_file(analysed: Analysed, choice: Choice, job: Job) -> FileResult:
 
     model, original = analysed.model, analysed.original.rgb
     started = time.perf_counter()
-    encoded = encode_y(model, analysed.y, *original.shape[:2], choice.prior, choice.gain_index)
+    height, width, _ = original.shape
+    encoded = encode_y(model, analysed.y, height, width, choice.prior, choice.gain_index)
     encoded_at = time.perf_counter()
     job.check()
     decoded = decode(encoded.data, model=model, progress=lambda fraction: job.check())

@@ -46,7 +46,7 @@ def freeze(model: TrainingModel, folder: Path, card: Mapping[str, Any]) -> None:
     anchors = model.config.lmbda_anchors
     indices = torch.arange(gain_index_count(anchors)) / STEPS_PER_ANCHOR
     gains = model.gain.gain(indices).double().numpy()
-    transforms = {}
+    transforms: dict[str, np.ndarray] = {}
     for part in ("analysis", "synthesis", "gain"):
         transforms |= compact(getattr(model, part), part)
     parts = {TRANSFORMS: transforms, TABLES: table_arrays()}

@@ -1,6 +1,9 @@
 """The whole application: what a user does, and what the codec says that should come of it."""
 
 import io
+import json
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +17,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import Model, decode, encode, metrics
-from jahp_gui.gui import app
+from jahp_gui.codec.models import find_model
+from jahp_gui.gui import app, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.imaging import qimage, rgb_of
+from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import ORIGINAL, Source
+from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, SeriesKey, Source
 
 
 def window_of(explorer: Explorer) -> MainWindow:
@@ -178,6 +183,7 @@ def test_a_pasted_image_is_compressed(explorer: Explorer, qtbot: QtBot) -> None:
     QGuiApplication.clipboard().setImage(qimage(rgb).copy())
     window_of(explorer).actions_table["paste"].trigger()
     session = explorer.session
+    qtbot.waitUntil(lambda: session.current is not None and session.current.path is None, timeout=WAIT_MS)
     wait_for_file(qtbot, explorer)
     assert session.current is not None and session.current.original is not None and session.exact is not None
     np.testing.assert_array_equal(session.current.original.rgb, rgb)
@@ -191,10 +197,12 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     assert session.exact is not None
     data = session.exact.data
     window.actions_table["save_beside"].trigger()
+    session.set_choice(prior="context", gain_index=5)  # not the setting of the file
     saved = tmp_path / "waves.jahp"
     qtbot.waitUntil(saved.exists, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: explorer.jobs.activity() is None, timeout=WAIT_MS)
     assert saved.read_bytes() == data
+    wait_for_file(qtbot, explorer)
     drop(window, urls(saved))
     qtbot.waitUntil(lambda: session.current is not None and session.current.name == "waves.jahp", timeout=WAIT_MS)
     assert session.sides["a"] is None and session.sides["b"] is not None and session.latents is not None
@@ -202,6 +210,7 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     assert window.numbers.values["file"].text() == f"{len(data):,} bytes"
     assert window.numbers.values["psnr"].text() == "–"
     assert not window.codec.slider.isEnabled()
+    assert window.codec.prior.currentData() == "joint" and window.codec.slider.value() == 48
     drop(window, urls(picture_file))
     qtbot.waitUntil(lambda: session.exact is not None and session.exact.psnr is not None, timeout=WAIT_MS)
     assert session.current.name == "waves.jahp" and window.codec.slider.isEnabled()
@@ -384,3 +393,98 @@ def test_an_equal_sized_jpeg_is_one_command(explorer: Explorer, qtbot: QtBot) ->
     assert side.of.wanted_bytes == len(exact.data)  # type: ignore[union-attr]
     window_of(explorer).actions_table["a_original"].trigger()
     assert session.compare.a == ORIGINAL
+
+
+def test_a_model_from_any_folder_can_be_opened_and_is_there_in_the_next_run(
+    explorer: Explorer, make_explorer: Callable[..., Explorer], qtbot: QtBot, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(find_model("tiny").folder, folder)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "id": "mine"}))
+    session = explorer.session
+    session.set_choice(prior="context", gain_index=30)
+    explorer.controller.open_model(folder)
+    wait_for_file(qtbot, explorer)
+    assert session.exact is not None and session.exact.container.header.model_id == "mine"
+    assert (session.choice.prior, session.choice.gain_index) == ("context", 30)  # kept, as the model has them
+    model = window_of(explorer).codec.model
+    assert {model.itemData(index) for index in range(model.count())} >= {"tiny", "mine"}
+    window_of(explorer).close()
+    second = make_explorer()
+    wait_for_file(qtbot, second)
+    assert second.session.choice.model_id == "mine"
+
+
+def test_a_folder_that_is_no_model_is_a_message(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    with qtbot.waitSignal(explorer.session.message, timeout=WAIT_MS) as told:
+        explorer.controller.open_model(tmp_path)
+    assert told.args is not None and told.args[1] == "error"
+    assert explorer.session.card is not None and explorer.session.card.model_id == "tiny"
+
+
+def test_running_out_of_memory_is_a_message_and_the_next_setting_works(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("jahp_gui.gui.work.make_file", lambda *_: (_ for _ in ()).throw(MemoryError))
+        with qtbot.waitSignal(explorer.session.message, timeout=WAIT_MS) as told:
+            explorer.session.set_choice(gain_index=9)
+        assert told.args is not None and "not enough memory" in told.args[0]
+    explorer.session.set_choice(gain_index=10)
+    wait_for_file(qtbot, explorer)
+
+
+def test_a_slow_answer_never_shows_under_a_later_setting(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of an abandoned setting comes late: the screen has another one by then."""
+    session = explorer.session
+    make, release = work.make_file, threading.Event()
+
+    def slow(analysed: work.Analysed, choice: Choice, job: Job) -> FileResult:
+        if choice.gain_index == 20:
+            release.wait(20)
+        return make(analysed, choice, job)
+
+    monkeypatch.setattr(work, "make_file", slow)
+    session.set_choice(gain_index=20)
+    qtbot.waitUntil(lambda: explorer.jobs.is_active("file"), timeout=WAIT_MS)
+    session.set_choice(gain_index=21)
+    shown: list[int] = []
+    session.results_changed.connect(lambda: session.file and shown.append(session.file.choice.gain_index))
+    release.set()
+    wait_for_file(qtbot, explorer)
+    assert session.exact is not None and session.exact.choice.gain_index == 21
+    assert 20 not in shown
+
+
+def test_large_images_show_their_visible_part_first(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LARGE_PIXELS", 10_000)
+    monkeypatch.setattr(work, "LIVE_PIXELS", 4_096)
+    monkeypatch.setattr(work, "CROP_SIDE", 64)
+    path = tmp_path / "large.png"
+    rgb = make_picture(160, 240)
+    Image.fromarray(rgb).save(path)
+    explorer = make_explorer(path)
+    session = explorer.session
+    wait_for_file(qtbot, explorer)
+    qtbot.waitUntil(lambda: session.latents is not None, timeout=WAIT_MS)
+    session.set_choice(gain_index=90)
+    qtbot.waitUntil(lambda: session.live is not None, timeout=WAIT_MS)
+    live, side = session.live, session.sides["b"]
+    assert live is not None and side is not None and side.patch is live and live.region is not None
+    region = live.region
+    wait_for_file(qtbot, explorer)
+    assert session.exact is not None
+    whole = session.exact.picture.rgb
+    cut = whole[region.top : region.top + region.height, region.left : region.left + region.width]
+    assert np.abs(live.picture.rgb.astype(int) - cut).max() <= 1
+    assert region.width * region.height < 160 * 240
+    qtbot.waitUntil(lambda: session.curves.complete, timeout=2 * WAIT_MS)
+    assert session.curves.cropped
+    point = session.curves.points[SeriesKey("prior", "joint")][0]
+    crop = rgb[48:112, 88:152]
+    assert point.n_bytes == len(encode(Model.load("tiny"), crop, prior="joint", lmbda=0.0016).data)

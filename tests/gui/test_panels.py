@@ -366,6 +366,17 @@ def test_a_clicked_cell_is_outlined_in_the_picture(window: MainWindow, qtbot: Qt
     assert rgb_at(pixel(canvas, edge.left(), edge.center().y())) == (255, 255, 255)
 
 
+def test_the_arrow_keys_walk_over_the_map(window: MainWindow) -> None:
+    window.session.mark(("y", 2, 1))
+    press(window.maps.map, Qt.Key.Key_Right)
+    press(window.maps.map, Qt.Key.Key_Down)
+    assert window.session.marked == ("y", 3, 2)
+    assert "y (3, 2)" in window.maps.info.text()
+    for _ in range(5):
+        press(window.maps.map, Qt.Key.Key_Down)
+    assert window.session.marked == ("y", 3, 3)  # the last row
+
+
 def test_the_automatic_range_ignores_single_outliers() -> None:
     values = np.concatenate([np.linspace(-1, 1, 100_000), [1000.0]])
     assert automatic_range(values, "coolwarm")[1] == pytest.approx(1.0, abs=0.01)

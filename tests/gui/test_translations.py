@@ -17,9 +17,9 @@ from jahp_gui.gui.panels import codec_panel, compare_panel, maps_panel, numbers_
 def texts_in_calls() -> Iterator[str]:
     for path in Path(jahp_gui.gui.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
-                if isinstance(node.args[0], ast.Constant):
-                    yield node.args[0].value
+            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr"
+            if is_call and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
 
 
 def texts_in_tables() -> Iterator[str]:

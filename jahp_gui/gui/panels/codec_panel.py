@@ -109,7 +109,8 @@ class CodecPanel(QWidget):
         self.target_value.setKeyboardTracking(False)  # a target takes a second: not at every digit
         for box in (self.prior, self.model, self.target):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(12)
+            box.setMinimumContentsLength(7)
+        self.target_value.setFixedWidth(96)
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -139,8 +140,7 @@ class CodecPanel(QWidget):
     def refresh(self) -> None:
         session = self.session
         card = session.card
-        # Without its original, an opened file cannot be compressed another way.
-        fixed = session.current is not None and session.current.original is None and session.current.opened is not None
+        fixed = session.is_fixed
         for widget in (self.prior, self.slider, self.entry, self.target, self.target_value):
             widget.setEnabled(card is not None and not fixed)
         self.model.setEnabled(len(session.cards) > 0)
@@ -170,16 +170,16 @@ class CodecPanel(QWidget):
                     self.prior.addItem(captions.prior_name(name), name)
                     term = tr(captions.PRIOR_TERMS[name]) if name in captions.PRIOR_TERMS else name
                     self.prior.setItemData(self.prior.count() - 1, term, Qt.ItemDataRole.ToolTipRole)
-            self.prior.setCurrentIndex(self.prior.findData(self.session.choice.prior))
+            self.prior.setCurrentIndex(self.prior.findData(self.session.shown_choice.prior))
 
     def _refresh_lmbda(self, anchors: list[float]) -> None:
         with QSignalBlocker(self.slider):
             self.slider.setRange(0, self.session.gain_index_count - 1)
             self.slider.labels = [f"{anchor:.4g}".removeprefix("0") for anchor in anchors]
-            self.slider.setValue(self.session.choice.gain_index)
+            self.slider.setValue(self.session.shown_choice.gain_index)
         self.slider.update()
         if not self.entry.hasFocus() or not self.entry.isModified():
-            self.entry.setText(captions.lmbda_text(self.session.lmbda))
+            self.entry.setText(captions.lmbda_text(self.session.lmbda_at(self.session.shown_choice.gain_index)))
 
     def _refresh_target(self) -> None:
         kind, value = self.session.target

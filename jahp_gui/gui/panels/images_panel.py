@@ -10,6 +10,7 @@ from jahp_gui.gui.results import ImageItem
 from jahp_gui.gui.session import Session
 
 ICON = QSize(72, 54)
+STATE_ROLE = Qt.ItemDataRole.UserRole
 
 
 class ImagesPanel(QWidget):
@@ -51,6 +52,11 @@ class ImagesPanel(QWidget):
             self.list.setCurrentRow(self.session.items.index(current) if current in self.session.items else -1)
 
     def _fill(self, entry: QListWidgetItem, item: ImageItem) -> None:
+        """Only what has changed: hundreds of thumbnails arrive one after the other."""
+        state = (id(item), item.thumbnail is not None, item.failed, theme.current().name)
+        if entry.data(STATE_ROLE) == state:
+            return
+        entry.setData(STATE_ROLE, state)
         entry.setText(item.name)
         entry.setToolTip(item.failed or str(item.path or item.name))
         if item.thumbnail is not None:

@@ -3,12 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetricsF, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from jahp_gui.gui import painting, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import colour_table, coloured, qimage
+
+ARROWS = {
+    Qt.Key.Key_Left: QPoint(-1, 0),
+    Qt.Key.Key_Right: QPoint(1, 0),
+    Qt.Key.Key_Up: QPoint(0, -1),
+    Qt.Key.Key_Down: QPoint(0, 1),
+}
 
 
 class MapView(QWidget):
@@ -24,6 +31,7 @@ class MapView(QWidget):
         self.marked: QPoint | None = None
         self.text = ""  # shown where there is no map
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(120, 90)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(tr("Latent map"))
@@ -76,6 +84,19 @@ class MapView(QWidget):
         cell = self.cell_at(event.position())
         if cell is not None:
             self.clicked.emit(cell)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """The arrow keys choose the next cell."""
+        step = ARROWS.get(Qt.Key(event.key()))
+        if step is None or self.values is None:
+            super().keyPressEvent(event)
+            return
+        rows, columns = self.values.shape
+        cell = (self.marked or QPoint(columns // 2, rows // 2)) + step
+        cell = QPoint(min(max(cell.x(), 0), columns - 1), min(max(cell.y(), 0), rows - 1))
+        if cell != self.marked:
+            self.clicked.emit(cell)
+            self.hovered.emit(cell)
 
     def leaveEvent(self, event: object) -> None:  # noqa: N802
         self.hovered.emit(None)

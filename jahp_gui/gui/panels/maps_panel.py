@@ -33,6 +33,7 @@ from jahp_gui.gui.results import LatentResult
 from jahp_gui.gui.session import Session
 
 ALL_CHANNELS = -1
+RANGE_SAMPLES = 1_000_003  # values that the automatic range looks at; prime, so that no channel is left out
 SUMMARIES = {BITS: "sum", SCALE: "mean"}  # what of all channels is shown
 OTHER_SUMMARY = "root mean square"
 
@@ -171,6 +172,7 @@ class MapsPanel(QWidget):
     def refresh(self) -> None:
         self._refresh_controls()
         self.shown = self._shown_map()
+        self.bar.setVisible(self.session.latents is not None)
         if self.shown is None:
             self.map.text = self._nothing_text()
             self.map.show_values(None, 0, 1, SEQUENTIAL)
@@ -372,5 +374,6 @@ def automatic_range(values: NDArray, colours: str) -> tuple[float, float]:
     """From zero to nearly the largest value, or the same to both sides: single outliers would darken all else."""
     if values.size == 0:
         return 0.0, 1.0
-    reach = float(np.quantile(np.abs(values), 0.999)) or 1.0
+    step = -(-values.size // RANGE_SAMPLES)
+    reach = float(np.quantile(np.abs(values.ravel()[::step]), 0.999)) or 1.0
     return (-reach, reach) if colours == DIVERGING else (0.0, reach)

@@ -18,7 +18,7 @@ ROWS = (
     (
         "ms_ssim",
         "MS-SSIM",
-        "Multi-scale structural similarity, 1 is equal; in dB as −10·log10(1−m). Up to 4 megapixels.",
+        "Multi-scale structural similarity, 1 is equal; in dB as −10·log10(1−m). Up to 4 MP.",
     ),
     ("times", "Times", "Seconds to write the file and to decode it."),
     ("region", "Selection", "Bits, rate and PSNR of the rectangle selected with Shift and the mouse."),

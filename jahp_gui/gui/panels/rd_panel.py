@@ -75,7 +75,7 @@ class RdPanel(QWidget):
         ):
             widget.setAccessibleName(name)
             widget.setToolTip(term)
-        self.legend.setFixedWidth(246)
+        self.legend.setFixedWidth(256)
         self.legend.setIconSize(QSize(14, 14))
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

@@ -1,0 +1,74 @@
+"""The two programs beside the explorer: screenshots, and how fast it answers."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from gui_helpers import make_picture
+from PIL import Image, ImageStat
+
+from jahp_gui.gui import speed
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.screenshots import STATES, shoot
+
+
+def test_every_state_is_photographed_in_its_size(explorer: Explorer, tmp_path: Path) -> None:
+    paths = shoot(explorer, tmp_path, everything=False)
+    assert [path.stem for path in paths] == [state.name for state in STATES]
+    assert {Image.open(path).size for path in paths} == {(1280, 800)}
+    means = {path.stem: ImageStat.Stat(Image.open(path).convert("L")).mean[0] for path in paths}
+    assert means["dark"] < 100 < means["first-run"]
+
+
+def test_the_speed_of_a_dragged_slider_is_measured(
+    qapp: object, picture_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(speed, "DRAG_SECONDS", 0.4)
+    assert speed.main(["--no-plot", str(picture_file)]) == 0
+    printed = capsys.readouterr().out
+    assert "slider → picture" in printed and "stalls slider" in printed
+
+
+def run_python(code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout, check=False)
+
+
+def test_the_window_does_not_wait_for_torch_or_matplotlib() -> None:
+    code = "import sys, jahp_gui.gui.app; print({'torch', 'matplotlib', 'scipy', 'skimage'} & set(sys.modules))"
+    assert run_python(code).stdout.strip() == "set()"
+
+
+def test_closing_in_the_middle_of_work_ends_the_program_within_a_second(tmp_path: Path, settings_file: Path) -> None:
+    """Here with a job that cannot be asked to stop, as a network in the middle of a layer cannot."""
+    code = """
+import sys, time
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from jahp_gui.gui import app, work
+
+work.make_file = lambda *_: time.sleep(30)
+application = QApplication([])
+
+def close_when_busy():
+    windows = [one for one in application.topLevelWidgets() if hasattr(one, "jobs")]
+    if windows and windows[0].jobs.is_active("file"):
+        print(time.time(), flush=True)
+        windows[0].close()
+
+timer = QTimer(interval=20)
+timer.timeout.connect(close_when_busy)
+timer.start()
+sys.exit(app.main(sys.argv[1:]))
+"""
+    path = tmp_path / "image.png"
+    Image.fromarray(make_picture(64, 64)).save(path)
+    ended = run_python(code, "--settings", settings_file, path)
+    now = time.time()
+    assert ended.returncode == 0, ended.stderr
+    assert now - float(ended.stdout.split()[0]) < 1.5  # one second, and a little for a busy machine
