@@ -1,0 +1,60 @@
+"""Put measured results and what is known about the training on a model's card.
+
+    python -m jahp_gui.evaluation.card MODEL_FOLDER RESULTS.json [--notes NOTES.json]
+
+RESULTS.json is what `jahp evaluate` wrote; averages and the BD-rates of the model's priors against the published curves
+and each other become the card's "results". The object in NOTES.json (data, licences, course of the run) is merged into
+"training". The card is not part of the digest: files made with the model stay decodable.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jahp_gui.codec.images import write_atomically
+from jahp_gui.codec.models import CARD
+from jahp_gui.evaluation.results import COMMON
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--notes", type=Path)
+    args = parser.parse_args(argv)
+    path = args.model / CARD
+    card = json.loads(path.read_text(encoding="utf-8"))
+    if args.notes:
+        card["training"] |= json.loads(args.notes.read_text(encoding="utf-8"))
+    card["results"] = summary(card["id"], json.loads(args.results.read_text(encoding="utf-8")))
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode(), force=True)
+    return 0
+
+
+def summary(model_id: str, results: dict[str, Any]) -> dict[str, Any]:
+    """What of an evaluation belongs on a model's card: averages by prior and λ, BD-rates over 28 to 37 dB."""
+    own = f"{model_id}/"
+    averages = [
+        {key: round(value, 4) if isinstance(value, float) else value for key, value in entry.items()}
+        for entry in results["averages"]
+        if entry["codec"].startswith(own)
+    ]
+    rates: dict[str, dict[str, float]] = {}
+    for entry in results["bd_rates"]:
+        wanted = entry["test"].startswith(own) and entry["metric"] == "psnr" and entry["interval"] == COMMON
+        if wanted and entry["percent"] is not None:
+            rates.setdefault(entry["test"], {})[entry["anchor"]] = round(entry["percent"], 2)
+    images = "Kodak, 24 images" if results["settings"]["kodak"] else f"{results['settings']['images']} images"
+    return {
+        "images": images,
+        "command": results["settings"]["command"],
+        "averages": averages,
+        "BD-rate, PSNR 28 to 37 dB, percent": rates,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
