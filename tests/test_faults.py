@@ -246,18 +246,20 @@ for number in range(0, 30_000, 1_000):
         settings = Settings(str(file))
         settings.set("last images", [Path(f"/photos/{number:06d}-{index}.png") for index in range(500)])
         settings.sync()
+    while not file.exists():  # only for the first
+        time.sleep(0.001)
     time.sleep(random.uniform(0.005, 0.03))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    found = re.findall(r"/photos/(\\d+)-", file.read_text()) if file.exists() else []
-    whole += (len(found), len(set(found))) in ((0, 0), (500, 1))
-print(whole, len(found))
+    found = re.findall(r"/photos/(\\d+)-", file.read_text())
+    whole += (len(found), len(set(found))) == (500, 1)
+print(whole)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_an_explorer_killed_at_any_moment_leaves_its_settings_whole(tmp_path: Path) -> None:
-    assert in_child(SETTINGS, str(tmp_path / "settings.ini")) == "30 500\n"
+    assert in_child(SETTINGS, str(tmp_path / "settings.ini")) == "30\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills the process")

@@ -179,10 +179,11 @@ def test_heic_is_read_where_pillow_heif_is_installed_and_leaves_pillows_registry
     pillow_heif = pytest.importorskip("pillow_heif")
     file = io.BytesIO()
     pillow_heif.from_pillow(Image.new("RGB", (64, 64), (200, 100, 50))).save(file, quality=95)
+    registry = dict(Image.OPEN)  # imageio, if scikit-image has read a photo through it, has added to it
     loaded = load_image(file.getvalue())
     assert loaded.format == "HEIC" and loaded.rgb.shape == (64, 64, 3)
     assert np.abs(loaded.rgb.astype(int) - (200, 100, 50)).max() <= 4
-    assert ".heic" in IMAGE_SUFFIXES and "HEIF" not in Image.OPEN
+    assert ".heic" in IMAGE_SUFFIXES and registry == Image.OPEN
 
 
 def test_heic_without_pillow_heif_names_the_package(monkeypatch):

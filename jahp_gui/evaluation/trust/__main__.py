@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # First, while this process has no threads: it forks.
     with tempfile.TemporaryDirectory(prefix="jahp-") as folder:
-        damaged = writes.kill_while_writing(Path(folder), args.kills)
+        kills = writes.kill_while_writing(Path(folder), args.kills)
     tallies = {
         "files": fuzz.fuzz("files", args.model, range(args.files), args.jobs),
         "images": fuzz.fuzz("images", args.model, range(args.images), args.jobs),
@@ -68,11 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         kinds=len(small_images()),
         seconds=SECONDS,
         fuzz="\n".join([fuzz.HEADER, *(tally.row(f"damaged {fuzz.KINDS[kind]}") for kind, tally in tallies.items())]),
-        rest="\n".join([writes.row(args.kills, damaged), encoders.row()]),
+        rest="\n".join([kills.row(), encoders.row()]),
     )
     write_atomically(args.out, text.encode(), force=True)
     print(text)
-    return 1 if damaged or encoders.different or any(tally.faults for tally in tallies.values()) else 0
+    return 1 if kills.damaged or encoders.different or any(tally.faults for tally in tallies.values()) else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jahp_gui.codec.images import write_atomically
@@ -27,23 +28,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=count, default=500, metavar="N", help="processes to kill (default 500)")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="jahp-") as folder:
-        damaged = kill_while_writing(Path(folder), args.kills)
-    print(row(args.kills, damaged))
-    return 1 if damaged else 0
+        result = kill_while_writing(Path(folder), args.kills)
+    print(result.row())
+    return 1 if result.damaged else 0
 
 
-def row(kills: int, damaged: int) -> str:
-    return f"| processes killed while they write a file, half of them over an old one | {kills:,} | {damaged:,} |"
+@dataclass(frozen=True)
+class Kills:
+    """How many processes were killed, how many of them in the middle of a file (their temporary one was there), and
+    how many left a file that is neither whole nor, had it not been there before, missing."""
+
+    tried: int
+    in_the_middle: int
+    damaged: int
+
+    def row(self) -> str:
+        what = f"writers killed, half of them over an old file, {self.in_the_middle:,} in the middle of a file"
+        return f"| {what} | {self.tried:,} | {self.damaged:,} |"
 
 
-def kill_while_writing(folder: Path, kills: int, seed: int = 0) -> int:
-    """How many of `kills` processes left a file that is neither whole nor, had it not been there, missing.
-
-    Forks: the process must not have threads.
-    """
+def kill_while_writing(folder: Path, kills: int, seed: int = 0) -> Kills:
+    """Kill `kills` processes. Forks: this one must not have threads."""
     rng = random.Random(seed)
     path = folder / "a.jahp"
-    damaged = 0
+    damaged = in_the_middle = 0
     for number in range(kills):
         replacing = number % 2 == 0
         for left in folder.iterdir():  # what a killed process could not take away
@@ -56,9 +64,10 @@ def kill_while_writing(folder: Path, kills: int, seed: int = 0) -> int:
         time.sleep(rng.uniform(0.0005, LONGEST_WAIT))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        in_the_middle += any(left != path for left in folder.iterdir())
         if path.exists() or replacing:
             damaged += not (path.exists() and is_whole(path.read_bytes()))
-    return damaged
+    return Kills(kills, in_the_middle, damaged)
 
 
 def write_for_ever(path: Path, number: int, replacing: bool) -> None:
