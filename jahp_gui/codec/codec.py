@@ -114,7 +114,7 @@ def encode_y_hat(
         model_digest=model.card.digest(prior),
         width=width,
         height=height,
-        y_digest=latents_digest(y_hat),
+        y_digest=latents_digest(y_hat, width, height, gain_index),
     )
     data = container.pack(header, z, y)
     return Encoded(data, container.parse(data, max_pixels=width * height), y_hat, watch.seconds)
@@ -148,7 +148,7 @@ def decode(
         y_hat = decode_latents(model.prior(prior), parsed.z, parsed.y, shape, header.gain_index, progress, watch)
     except DigestError as error:
         raise DigestError(f"{name}: {error}") from error
-    intact = latents_digest(y_hat) == header.y_digest
+    intact = latents_digest(y_hat, header.width, header.height, header.gain_index) == header.y_digest
     if check and not intact:
         raise DigestError(f"{name} is damaged: what it decodes to is not what the encoder wrote.")
     with watch("transforms"):

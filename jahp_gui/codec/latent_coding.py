@@ -5,6 +5,7 @@ latents beforehand and asks for many steps at a time.
 """
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -20,9 +21,13 @@ BATCH = 512  # positions whose table rows the encoder asks for at a time
 Progress = Callable[[float], None]
 
 
-def latents_digest(y_hat: np.ndarray) -> bytes:
-    """The four bytes a file carries: BLAKE2b over ŷ (h, w, M) as int32 little-endian, raster, channel last."""
-    digest = hashlib.blake2b(digest_size=4)
+def latents_digest(y_hat: np.ndarray, width: int, height: int, gain_index: int) -> bytes:
+    """The four bytes a file carries: BLAKE2b over what its picture is made of.
+
+    Width, height and gain index come first, as they would else be free to lie; then ŷ (h, w, M) as int32, raster,
+    channel last; all little-endian.
+    """
+    digest = hashlib.blake2b(struct.pack("<III", width, height, gain_index), digest_size=4)
     for row in y_hat:  # a row at a time: no second copy of the whole
         digest.update(row.astype("<i4").tobytes())
     return digest.digest()

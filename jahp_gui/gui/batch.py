@@ -74,6 +74,7 @@ class BatchDialog(QDialog):
         self.source, self.target = QLineEdit(), QLineEdit()
         self.start_button, self.cancel_button = QPushButton(tr("Compress")), QPushButton(tr("Cancel"))
         self.progress, self.summary = QProgressBar(), QLabel()
+        self.summary.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
         self.table = table_of([tr("Image"), tr("Result"), tr("Bytes"), "bpp"], self)
         self._rows: list[BatchRow] = []
         self._lay_out()

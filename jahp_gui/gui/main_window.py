@@ -112,6 +112,7 @@ class MainWindow(QMainWindow):
 
     def _build_status(self) -> None:
         self.activity, self.progress, self.cancel_button = QLabel(), QProgressBar(), QToolButton()
+        self.activity.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
         self.progress.setFixedWidth(140)
         self.progress.setAccessibleName(tr("Progress"))
         self.cancel_button.setText(tr("Cancel"))

@@ -1,6 +1,6 @@
 """One line above the picture for what went well or wrong; never a dialog."""
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from jahp_gui.gui import theme
@@ -18,6 +18,7 @@ class MessageBar(QFrame):
         self.setObjectName("panel")
         self.label = QLabel()
         self.label.setWordWrap(True)
+        self.label.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
         self.label.setAccessibleName(tr("Message"))
         self.sign = QLabel()
         close = QToolButton()
