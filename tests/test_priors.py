@@ -205,6 +205,16 @@ def test_factorized_rows_follow_the_density_at_every_gain(tiny: Model) -> None:
                 assert tables.wide[channel, symbol + 32] / 2**24 == pytest.approx(expected, abs=1e-5)
 
 
+def test_factorized_rows_of_a_step_wider_than_the_density_are_certain_of_zero() -> None:
+    prior = prior_class("factorized")(ModelConfig(latent_channels=3))
+    with torch.no_grad():
+        for matrix in prior.density.matrices:  # type: ignore[union-attr]
+            matrix += 6.0  # a very narrow density
+    frozen = prior_class("factorized").load_frozen(prior.freeze(np.full((1, 3), 1e-4)), prior.config)
+    tables = frozen.start(None, 1, 1, 0).tables
+    assert tables.bits(np.zeros((1, 3), np.int64), np.arange(3)[None]).max() < 0.001
+
+
 @pytest.mark.parametrize("name", PRIORS)
 def test_freezing_the_trained_form_keeps_its_estimated_rate(name: str) -> None:
     """An untrained network is the harder case for the tables: its scales and means are anywhere."""

@@ -45,8 +45,9 @@ class Factorized(Prior):
         cell = reach.numpy() / (GRID // 2)
         return {
             "cumulative": np.rint(cumulative * GRID_TOTAL).astype(np.int32),  # (M, GRID + 1)
-            # Half a quantiser step, 1/(2g), in cells: the edges of symbol k are its odd multiples 2k ± 1.
-            "half_step": np.rint(0.5 / gains / cell * (1 << POSITION_BITS)).astype(np.int32),  # (G, M)
+            # Half a quantiser step, 1/(2g), in cells: the edges of symbol k are its odd multiples 2k ± 1. A channel
+            # that always rounds to zero has steps wider than its grid, whose width is then as good.
+            "half_step": np.rint((0.5 / gains / cell).clip(max=GRID) * (1 << POSITION_BITS)).astype(np.int32),  # (G, M)
         }
 
     def _reach(self, density: FactorizedDensity) -> Tensor:
