@@ -53,8 +53,14 @@ def urls(*paths: Path) -> QMimeData:
 
 
 def test_main_opens_the_files_it_is_given_and_ends_when_the_window_closes(
-    qapp: QApplication, settings_file: Path, picture_file: Path, picture: np.ndarray
+    qapp: QApplication,
+    settings_file: Path,
+    picture_file: Path,
+    picture: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # On a busy machine a job may outlive the usual wait, and ending the process would end the tests.
+    monkeypatch.setattr(app, "SHUTDOWN_SECONDS", 60.0)
     seen: list[bytes] = []
 
     def watch() -> None:
