@@ -1,7 +1,8 @@
 """Weights of the networks that run in ordinary floats, as a model file stores them.
 
 Matrices of the residual paths are int8 with one float32 scale per output channel; everything else is float16. The
-linear shortcuts stay float16, for they carry the picture; gains stay float32, for they set the rate.
+linear shortcuts and the layers next to the pixels stay float16, for they carry the picture; gains stay float32, for
+they set the rate.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from jahp_gui.codec.errors import ModelError
 
 SCALE = ".scale"  # suffix of the array that holds the scales of an int8 one
-FINE = ("shortcut.", "log_gain", "log_inverse")  # never int8
+FINE = ("shortcut.", "at4.", "pixels.", "out.")  # never int8: few weights, and the last word on every pixel
 
 
 def compact(module: nn.Module, prefix: str) -> dict[str, np.ndarray]:
