@@ -17,6 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.models import DEFAULT_MODEL
+from jahp_gui.codec.prior_names import DEFAULT_PRIOR
+from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
 
 DEFAULT_SIZES = ("768x512", "2048x1536")
 STAGES = ("transforms", "entropy networks", "range coder")
@@ -24,9 +27,9 @@ STAGES = ("transforms", "entropy networks", "range coder")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", nargs="+", default=list(DEFAULT_SIZES), metavar="WxH", help="image sizes to measure")
-    parser.add_argument("--prior", default="joint", help="prior to encode with (default: joint)")
-    parser.add_argument("--model", help="model id or folder (default: the shipped one)")
-    parser.add_argument("--lmbda", type=float, default=0.0128, help="λ to encode at (default: 0.0128)")
+    parser.add_argument("--prior", default=DEFAULT_PRIOR, help=f"prior to encode with (default: {DEFAULT_PRIOR})")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"model id or folder (default: {DEFAULT_MODEL})")
+    parser.add_argument("--lmbda", type=float, default=DEFAULT_LMBDA, help=f"λ to encode at (default: {DEFAULT_LMBDA})")
     parser.add_argument("--image", help="photo to measure with, scaled to each size (default: a sample)")
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="repetitions counted (default: 5)")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads (default: physical cores)")
@@ -56,8 +59,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def in_child(args: argparse.Namespace, size: str) -> dict[str, Any]:
     options = ["--one", size, "--prior", args.prior, "--lmbda", str(args.lmbda), "--repeat", str(args.repeat)]
-    options += ["--threads", str(args.threads)]
-    options += ["--model", args.model] if args.model else []
+    options += ["--threads", str(args.threads), "--model", args.model]
     options += ["--image", args.image] if args.image else []
     result = subprocess.run(
         [sys.executable, "-m", "jahp_gui", "bench", *options], stdout=subprocess.PIPE, text=True, check=False
@@ -77,7 +79,7 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
         torch.set_num_threads(args.threads)
     rgb = sample(args.image, width, height)
     started = time.perf_counter()
-    model = Model.load(args.model) if args.model else Model.load()
+    model = Model.load(args.model)
     model.prior(args.prior)
     load_seconds = time.perf_counter() - started
     data = encode(model, rgb, prior=args.prior, lmbda=args.lmbda).data

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.errors import JahpError, ModelError
 from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
@@ -21,8 +22,6 @@ from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_i
 from jahp_gui.codec.tiling import analysis_margin, pixels, synthesis_margin, tiles
 from jahp_gui.codec.transforms import STRIDE, build_transforms
 from jahp_gui.codec.weights import expand
-
-LATENT_LIMIT = (1 << 15) - 1
 
 if hasattr(os, "register_at_fork"):
     # The threads of OpenMP do not survive a fork: a child that asked for them again would wait for ever.
