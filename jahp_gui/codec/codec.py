@@ -7,13 +7,14 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from jahp_gui.codec import container, metrics
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
+from jahp_gui.codec.effort import Problem, ignore, search
 from jahp_gui.codec.errors import DigestError, UsageError
 from jahp_gui.codec.latent_coding import (
     LatentMaps,
@@ -73,17 +74,34 @@ class Analysis:
     gain_index: int
 
 
-def encode(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float = DEFAULT_LMBDA) -> Encoded:
+def encode(
+    model: Model,
+    rgb: np.ndarray,
+    *,
+    prior: str = DEFAULT_PRIOR,
+    lmbda: float = DEFAULT_LMBDA,
+    effort: int = 0,
+    weights: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> Encoded:
     """Compress uint8 (H, W, 3). λ is rounded to the model's nearest gain index.
 
-    Raises `UsageError` for a prior that the model does not have or a λ that is not positive.
+    effort: 0 … 3, how long latents are searched that are better than those of rounding (see `codec.effort`). weights:
+    float32 (H, W) in 0 … 1, how much the error of each pixel counts; needs an effort. `progress` is told the fraction
+    of the search; whatever it raises ends it.
+    Raises `UsageError` for a prior that the model does not have, a λ that is not positive, an effort there is not.
     """
     if not lmbda > 0:
         raise UsageError(f"λ must be positive, not {lmbda}.")
     watch = Stopwatch()
+    gain_index = model.gain_index(lmbda)
     with watch("transforms"):
         y = model.analysis(rgb)
-    return encode_y(model, y, rgb.shape[0], rgb.shape[1], prior, model.gain_index(lmbda), watch)
+    if effort or weights is not None:
+        return encode_searched(Problem(model, rgb, y, prior, gain_index, weights), effort, watch, progress)
+    y_hat = model.quantise(y, gain_index)
+    del y  # twice as large
+    return encode_y_hat(model, y_hat, rgb.shape[0], rgb.shape[1], prior, gain_index, watch)
 
 
 def encode_y(
@@ -95,6 +113,19 @@ def encode_y(
     return encode_y_hat(model, y_hat, height, width, prior, gain_index, watch)
 
 
+def encode_searched(
+    problem: Problem, effort: int, watch: Stopwatch | None = None, progress: Progress | None = None
+) -> Encoded:
+    """Write the best latents that a search finds. Raises `UsageError` for an effort there is not."""
+    watch = watch or Stopwatch()
+    with watch("search"):
+        *_, found = search(problem, effort, progress or ignore)  # each is better than the one before
+    height, width, _ = problem.rgb.shape
+    return encode_y_hat(
+        problem.model, found.y_hat, height, width, problem.prior, problem.gain_index, watch, found.z_hat
+    )
+
+
 def encode_y_hat(
     model: Model,
     y_hat: np.ndarray,
@@ -103,10 +134,11 @@ def encode_y_hat(
     prior: str,
     gain_index: int,
     watch: Stopwatch | None = None,
+    z_hat: np.ndarray | None = None,
 ) -> Encoded:
-    """Write a file of latents ŷ int16 (h, w, M), whoever chose them."""
+    """Write a file of latents ŷ int16 (h, w, M), and of the ẑ int16 that goes with them, whoever chose them."""
     watch = watch or Stopwatch()
-    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch)
+    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, z_hat=z_hat)
     header = Header(
         prior_code=prior_class(prior).code,
         gain_index=gain_index,
@@ -128,46 +160,84 @@ def decode(
     name: str = "data",
     check: bool = True,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Decoded:
     """The picture of a file's bytes (or of a parsed one).
 
-    model: a loaded model to use where it is the file's; else the installed one is loaded. `check=False` decodes
+    model: a loaded model to use where it is the file's; else the installed one is loaded, its transforms on `device`.
+    `check=False` decodes
     latents whose digest is wrong all the same and says so in `Decoded.intact`: for looking at damage, never for use.
     Raises `ContainerError` for a damaged file, `DigestError` where the latents are not those the encoder wrote,
     `ModelError` where the model is missing or another, `ImageTooLargeError` above `max_pixels`.
     """
     watch = Stopwatch()
+    opened = open_source(source, model=model, max_pixels=max_pixels, name=name, device=device)
+    parsed, model, header = opened.container, opened.model, opened.container.header
+    try:
+        y_hat = decode_latents(
+            model.prior(opened.prior), parsed.z, parsed.y, opened.shape, header.gain_index, progress, watch
+        )
+    except DigestError as error:
+        raise DigestError(f"{name}: {error}") from error
+    intact = opened.is_intact(y_hat)
+    if check and not intact:
+        raise DigestError(not_intact(name))
+    with watch("transforms"):
+        rgb = model.synthesis(y_hat, header.gain_index, header.height, header.width)
+    return Decoded(rgb, y_hat, parsed, model, opened.prior, intact, watch.seconds)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A parsed file with what decodes it: its model, the name of its prior, and the shape (h, w, M) of its latents."""
+
+    container: Container
+    model: Model
+    prior: str
+    shape: tuple[int, int, int]
+
+    def is_intact(self, y_hat: np.ndarray) -> bool:
+        """Whether these latents are those that the encoder wrote."""
+        header = self.container.header
+        return latents_digest(y_hat, header.width, header.height, header.gain_index) == header.y_digest
+
+
+def not_intact(name: str) -> str:
+    """What a decoder says of latents with the wrong digest."""
+    return f"{name} is damaged: what it decodes to is not what the encoder wrote."
+
+
+def open_source(
+    source: bytes | Container,
+    *,
+    model: Model | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    name: str = "data",
+    device: str = "cpu",
+) -> Opened:
+    """A file ready to be decoded; arguments and errors as those of `decode`."""
     parsed = container.parse(source, max_pixels=max_pixels, name=name) if isinstance(source, bytes) else source
     header = parsed.header
     prior = prior_of_code(header.prior_code).name
-    model = _model_for(header, prior, name, model)
+    model = _model_for(header, prior, name, model, device)
     if header.gain_index not in model.gain_indices:
         raise DigestError(f"{name} is damaged: its gain index {header.gain_index} is outside the model's λ range.")
     shape = (-(-header.height // STRIDE), -(-header.width // STRIDE), model.config.latent_channels)
-    try:
-        y_hat = decode_latents(model.prior(prior), parsed.z, parsed.y, shape, header.gain_index, progress, watch)
-    except DigestError as error:
-        raise DigestError(f"{name}: {error}") from error
-    intact = latents_digest(y_hat, header.width, header.height, header.gain_index) == header.y_digest
-    if check and not intact:
-        raise DigestError(f"{name} is damaged: what it decodes to is not what the encoder wrote.")
-    with watch("transforms"):
-        rgb = model.synthesis(y_hat, header.gain_index, header.height, header.width)
-    return Decoded(rgb, y_hat, parsed, model, prior, intact, watch.seconds)
+    return Opened(parsed, model, prior, shape)
 
 
-def _model_for(header: Header, prior: str, name: str, model: Model | None) -> Model:
+def _model_for(header: Header, prior: str, name: str, model: Model | None, device: str) -> Model:
     wanted = header.model_id, header.model_digest
     if model is not None and prior in model.card.priors and (model.card.model_id, model.card.digest(prior)) == wanted:
         return model
     card = model_of_file(header.model_id, header.model_digest, prior, name)
-    return _cached_model(str(card.folder), card.digest(prior))
+    return _cached_model(str(card.folder), card.digest(prior), device)
 
 
 @lru_cache(maxsize=4)
-def _cached_model(folder: str, digest: bytes) -> Model:
+def _cached_model(folder: str, digest: bytes, device: str) -> Model:
     """Models that files asked for; the digest in the key notices one that was replaced."""
-    return Model.load(folder)
+    return Model.load(folder, device)
 
 
 def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float = DEFAULT_LMBDA) -> Analysis:
@@ -194,26 +264,34 @@ def encode_to_target(
     target: Target,
     *,
     prior: str = DEFAULT_PRIOR,
+    effort: int = 0,
+    weights: np.ndarray | None = None,
     progress: Callable[[Encoded, float], None] | None = None,
 ) -> Encoded:
     """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
 
-    A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%.
+    A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
+    searched with an effort of 1 at most; the file found is then refined with the effort asked for, which makes it
+    smaller or better than the target.
     Raises `UsageError` that names the nearest reachable value when the best is more than 2% away.
     """
     y = model.analysis(rgb)
     height, width, _ = rgb.shape
     tried: dict[int, tuple[Encoded, float]] = {}
 
+    def encode_at(gain_index: int, effort: int) -> Encoded:
+        return encode_searched(Problem(model, rgb, y, prior, gain_index, weights), effort)
+
     def reached(gain_index: int) -> float:
         if gain_index not in tried:
-            encoded = encode_y(model, y, height, width, prior, gain_index)
+            encoded = encode_at(gain_index, min(effort, 1))
             value = float(len(encoded.data))
             if target.kind == "bpp":
                 value = encoded.container.bpp
             elif target.kind == "psnr":
                 value = metrics.psnr(rgb, model.synthesis(encoded.y_hat, gain_index, height, width))
-            tried[gain_index] = (encoded, value)
+            # Without the latents, of which a large image would keep a gigabyte or two.
+            tried[gain_index] = (replace(encoded, y_hat=np.empty((0, 0, 0), np.int16)), value)
             if progress is not None:
                 progress(encoded, value)
         return tried[gain_index][1]
@@ -243,4 +321,4 @@ def encode_to_target(
             f"The target of {target.value / scale:.4g} {unit} cannot be reached with this image, model and prior: "
             f"the nearest is {side}, {value / scale:.4g} {unit}, at λ = {lmbda:.4g}."
         )
-    return best
+    return encode_at(best.container.header.gain_index, effort)

@@ -14,6 +14,7 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -94,6 +95,21 @@ class Container:
     def bpp(self) -> float:
         """Bits per pixel of the whole file."""
         return 8 * self.total_bytes / (self.header.width * self.header.height)
+
+
+class Section(NamedTuple):
+    """Bytes start … stop − 1 of a file. name: "header", "z", "y" or "checksum"."""
+
+    name: str
+    start: int
+    stop: int
+
+
+def sections(container: Container) -> list[Section]:
+    """The parts of a file in their order; ẑ is empty without side information."""
+    lengths = (container.header_bytes - CRC_BYTES, len(container.z), len(container.y), CRC_BYTES)
+    ends = list(accumulate(lengths, initial=0))
+    return [Section(*part) for part in zip(("header", "z", "y", "checksum"), ends, ends[1:], strict=False)]
 
 
 def pack(header: Header, z: bytes, y: bytes) -> bytes:

@@ -74,8 +74,11 @@ class SymbolDecoder:
     """Reads what `SymbolEncoder` wrote, given the same tables, rows and offsets in the same calls."""
 
     def __init__(self, data: bytes):
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype="<u4").astype(np.uint32))
+        self._start_at(np.frombuffer(data, dtype="<u4").astype(np.uint32))
         self._bits_left = 8.0 * len(data) + SLACK_BITS
+
+    def _start_at(self, words: np.ndarray) -> None:
+        self._coder = constriction.stream.queue.RangeDecoder(words)
 
     def decode(self, tables: SymbolTables, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Latents (n,) int16 within ±`LATENT_LIMIT`.

@@ -4,10 +4,14 @@ Activations are integers in units of 2^-10, weights integers in units of 2^-e wi
 They are held in float64 and multiplied by plain matrix products. Every partial sum is an integer below 2^48, which
 float64 holds exactly, so that neither the order of summation, nor threads, nor SIMD width, nor fused multiply-adds, nor
 the device can change it. A layer whose weights would break the bound is refused when it is built.
+
+Most sums are far smaller than that. Where those of a whole batch provably stay within 2^24, which float32 holds
+exactly, they are made in float32, at half the time, and are the same integers; see `FrozenLayer.products`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -22,6 +26,8 @@ LEAK_BITS = 3  # the leaky ReLU's slope is 2^-3
 MAX_EXPONENT = 20
 # 53 bits of float64, less three that the leaky slope needs below the point, less two spare.
 SUM_LIMIT = 1 << 48
+SINGLE_LIMIT = (1 << 24) * 0.999  # float32 holds integers to 2^24; the rest is for the rounding of the norms below
+CHUNK = 64  # rows of a weight matrix whose partial sums are bounded together
 BAND_POSITIONS = 2048  # output positions of a convolution computed at a time, which bounds memory
 
 
@@ -43,14 +49,68 @@ class FrozenLayer:
         if not bool((bound < SUM_LIMIT).all()):
             raise ModelError("A frozen network breaks the bound under which its sums are exact; the model is unusable.")
 
+    @cached_property
+    def single(self) -> Tensor:
+        """The weights in float32: 16 bits and a sign at most."""
+        return self.weight.float()
+
+    @cached_property
+    def _chunks(self) -> tuple[Tensor, Tensor]:
+        """Which rows of the matrix are in which chunk, float32 (K, S), and the chunks' largest column norms (S,)."""
+        index = torch.arange(len(self.weight)) // CHUNK
+        members = F.one_hot(index).float()
+        return members, (members.T @ self.single.square()).sqrt().amax(1)
+
+    def products(self, x: Tensor) -> Tensor:
+        """Exact x·W of integers (n, K), as float64.
+
+        By Cauchy and Schwarz no partial sum over some inputs, in any order, exceeds the norm of those inputs times that
+        of their weights. Inputs are taken together in float32, chunk by chunk, as long as this bound lets them; what a
+        single chunk breaks it with goes through float64.
+        """
+        if not float32_is_exact(torch.get_float32_matmul_precision()):
+            return x.double() @ self.weight
+        x = x.float()
+        members, norms = self._chunks
+        total: Tensor | None = None
+        for part, single in spans(((x.square() @ members).amax(0).sqrt() * norms).tolist()):
+            inputs = x[:, part]
+            product = (inputs @ self.single[part]).double() if single else inputs.double() @ self.weight[part]
+            total = product if total is None else total.add_(product)
+        assert total is not None
+        return total
+
     def sums(self, x: Tensor) -> Tensor:
-        """Exact sums x·W + b after the activation, in units of 2^-(exponent + 10)."""
-        total = x @ self.weight + self.bias
-        return torch.where(total < 0, total * 2.0**-LEAK_BITS, total) if self.leaky else total
+        """Exact sums x·W + b after the activation, in units of 2^-(exponent + 10): float64 of x (n, K), float32."""
+        total = self.products(x).add_(self.bias)
+        return F.leaky_relu_(total, 2.0**-LEAK_BITS) if self.leaky else total
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Activations in units of 2^-10."""
-        return round_half_up(self.sums(x) * self.unit).clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        """Activations in units of 2^-10, float32, of such activations x (n, K)."""
+        scaled = self.sums(x).mul_(self.unit).add_(0.5).floor_()
+        return scaled.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT).float()
+
+
+def spans(bounds: Sequence[float]) -> Iterator[tuple[slice, bool]]:
+    """Runs of chunks whose bounds together stay below `SINGLE_LIMIT`, as rows; false with a chunk that does not."""
+    start, together = 0, 0.0
+    for number, bound in enumerate(bounds):
+        if number > start and together + bound > SINGLE_LIMIT:
+            yield slice(start * CHUNK, number * CHUNK), together <= SINGLE_LIMIT
+            start, together = number, 0.0
+        together += bound
+    yield slice(start * CHUNK, len(bounds) * CHUNK), together <= SINGLE_LIMIT
+
+
+@cache
+def float32_is_exact(precision: str) -> bool:
+    """Whether matrix products in float32 are what they say: torch can be told to round their inputs to fewer bits.
+
+    `precision` is what it has been told; the processor's libraries may have been told by other ways, so it is tried.
+    """
+    numbers = torch.arange(128.0).reshape(1, -1) * 32 + 1  # up to 12 bits
+    x, weight = numbers.expand(32, -1), numbers.T.expand(-1, 64).remainder(64)
+    return precision == "highest" and torch.equal((x @ weight).double(), x.double() @ weight.double())
 
 
 def round_half_up(x: Tensor) -> Tensor:
@@ -81,6 +141,27 @@ def freeze_conv(conv: nn.Conv2d, bits: int, taps: Tensor | None = None) -> dict[
     return freeze_matrix(kernel.flatten(1), conv.bias, bits)
 
 
+def thaw_matrix(tensors: Mapping[str, np.ndarray], name: str) -> tuple[Tensor, Tensor]:
+    """Inverse of `freeze_matrix` up to its rounding: weight (N, K) and bias (N,), float32."""
+    unit = np.ldexp(1.0, -tensors[f"{name}.exponent"].astype(np.int32))
+    weight = tensors[f"{name}.weight"].T * unit[:, None]
+    bias = np.ldexp(tensors[f"{name}.bias"] * unit, -ACTIVATION_BITS)
+    return torch.from_numpy(weight.astype(np.float32)), torch.from_numpy(bias.astype(np.float32))
+
+
+def thaw_conv(conv: nn.Conv2d, tensors: Mapping[str, np.ndarray], name: str, taps: Tensor | None = None) -> None:
+    """Give a convolution the weights that `freeze_conv` stored; masked taps become zero."""
+    weight, bias = thaw_matrix(tensors, name)
+    size = conv.kernel_size[0]
+    kernel = torch.zeros(len(weight), size, size, conv.in_channels)
+    known = torch.ones(size, size, dtype=torch.bool) if taps is None else taps.bool()
+    kernel[:, known] = weight.reshape(len(weight), -1, conv.in_channels)
+    with torch.no_grad():
+        conv.weight.copy_(kernel.permute(0, 3, 1, 2))
+        if conv.bias is not None:
+            conv.bias.copy_(bias)
+
+
 def load_layer(tensors: Mapping[str, np.ndarray], name: str, leaky: bool) -> FrozenLayer:
     """The layer stored as `name`.weight, .bias and .exponent. Raises `ModelError` where the bound does not hold."""
     weight, bias = (torch.from_numpy(tensors[f"{name}.{part}"].astype(np.float64)) for part in ("weight", "bias"))
@@ -89,22 +170,22 @@ def load_layer(tensors: Mapping[str, np.ndarray], name: str, leaky: bool) -> Fro
     return FrozenLayer(weight, bias, torch.from_numpy(unit), leaky)
 
 
-def convolve3(layer: FrozenLayer, x: Tensor) -> Tensor:
-    """A 3×3 convolution with zero padding: (h, w, C) → (h, w, N), in bands of rows.
+def convolve3(layer: FrozenLayer, x: Tensor, rows: slice | None = None) -> Tensor:
+    """A 3×3 convolution with zero padding: (h, w, C) → (h, w, N), or only the given output rows of it.
 
-    Maps are kept as float32, which holds activations (18 bits) exactly in half the memory.
+    Computed in bands of rows. Maps are kept as float32, which holds activations (18 bits) exactly in half the memory.
     """
     height, width, channels = x.shape
-    padded = F.pad(x, (0, 0, 1, 1, 1, 1))
-    rows = max(1, BAND_POSITIONS // width)
-    bands = []
-    for top in range(0, height, rows):
-        count = min(rows, height - top)
-        window = padded[top : top + count + 2]
-        patches = [window[dy : dy + count, dx : dx + width] for dy in range(3) for dx in range(3)]
-        result = layer(torch.cat(patches, 2).reshape(-1, 9 * channels).double())
-        bands.append(result.float().reshape(count, width, -1))
-    return torch.cat(bands)
+    start, stop = (0, height) if rows is None else (rows.start, rows.stop)
+    result = torch.empty(stop - start, width, len(layer.unit), dtype=torch.float32)
+    count = max(1, BAND_POSITIONS // width)
+    for top in range(start, stop, count):
+        bottom = min(top + count, stop)
+        window = F.pad(x[max(top - 1, 0) : bottom + 1], (0, 0, 1, 1, int(top == 0), int(bottom == height)))
+        patches = [window[dy : dy + bottom - top, dx : dx + width] for dy in range(3) for dx in range(3)]
+        band = layer(torch.cat(patches, 2).reshape(-1, 9 * channels))
+        result[top - start : bottom - start] = band.reshape(bottom - top, width, -1)
+    return result
 
 
 def pixel_shuffle(x: Tensor) -> Tensor:

@@ -151,6 +151,14 @@ def load_image(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: st
             ) from error
 
 
+def load_weights(source: Source, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDArray[np.float32]:
+    """A grey image as the weights of a search, float32 (H, W): 0 where it is black, 1 where white.
+
+    Raises as `load_image` does.
+    """
+    return load_image(source, max_pixels=max_pixels).rgb.mean(2, dtype=np.float32) / np.float32(255)
+
+
 def find_images(folder: AnyPath) -> list[Path]:
     """List the files in `folder`, not below it, with a suffix of IMAGE_SUFFIXES, sorted by name.
 

@@ -8,6 +8,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,21 +35,29 @@ def latents_digest(y_hat: np.ndarray, width: int, height: int, gain_index: int) 
 
 
 def encode_latents(
-    prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, watch: Stopwatch | None = None
+    prior: FrozenPrior,
+    y_hat: np.ndarray,
+    gain_index: int,
+    watch: Stopwatch | None = None,
+    schedule: list[np.ndarray] | None = None,
+    z_hat: np.ndarray | None = None,
 ) -> tuple[bytes, bytes]:
     """The sections (ẑ, ŷ) of latents (h, w, M) int16 within ±32767; ẑ is empty without side information.
 
-    `watch` is given the stages "entropy networks" and "range coder".
+    `z_hat` is what a search chose; without it, h_a does.
+    `watch` is given the stages "entropy networks" and "range coder". Files have the prior's own `schedule`; another
+    order shows what it would cost.
     """
     watch = watch or Stopwatch()
     with watch("entropy networks"):
-        z_hat = prior.side_information(y_hat, gain_index)
+        if z_hat is None:
+            z_hat = prior.side_information(y_hat, gain_index)
         z_section = b"" if z_hat is None else encode_side(prior, z_hat)
         encoder = SymbolEncoder()
         height, width, channels = y_hat.shape
         flat = y_hat.reshape(-1, channels)
         state = prior.start(z_hat, height, width, gain_index)
-        for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+        for step, rows, offsets in known_rows(state, schedule or prior.schedule(height, width), flat):
             with watch("range coder"):
                 encoder.encode(flat[step].ravel(), state.tables, rows.ravel(), offsets.ravel())
         return z_section, encoder.finish()
@@ -89,6 +98,54 @@ def decode_side(prior: FrozenPrior, section: bytes, height: int, width: int) -> 
     return z_hat.reshape(shape)
 
 
+class DecodingStep(NamedTuple):
+    """What a decoder does at once: it reads latents int16 (n, M) at the raster indices `positions` (n,).
+
+    rows, offsets: int32 (n, M), the table rows and integer offsets that it read them with.
+    """
+
+    positions: np.ndarray
+    latents: np.ndarray
+    rows: np.ndarray
+    offsets: np.ndarray
+
+
+class LatentDecoder:
+    """The latents of one file in the order of their decoding: ẑ (None without) at once, ŷ by `steps`.
+
+    Raises `DigestError` where the sections cannot be right. `schedule` is for streams in another order than a file's,
+    `symbols` for a decoder of the ŷ section that is not the ordinary one.
+    """
+
+    def __init__(
+        self,
+        prior: FrozenPrior,
+        z_section: bytes,
+        y_section: bytes,
+        shape: tuple[int, int, int],
+        gain_index: int,
+        watch: Stopwatch | None = None,
+        schedule: list[np.ndarray] | None = None,
+        symbols: SymbolDecoder | None = None,
+    ):
+        height, width, _ = shape
+        self.z_hat = decode_side(prior, z_section, height, width)
+        self.state = prior.start(self.z_hat, height, width, gain_index)
+        self.schedule = schedule or prior.schedule(height, width)
+        self._symbols = symbols or SymbolDecoder(y_section)
+        self._watch = watch or Stopwatch()
+
+    def steps(self) -> Iterator[DecodingStep]:
+        """Each step is decoded when it is asked for."""
+        for positions in self.schedule:
+            rows, offsets = self.state.rows(positions)
+            with self._watch("range coder"):
+                latents = self._symbols.decode(self.state.tables, rows.ravel(), offsets.ravel())
+            latents = latents.reshape(rows.shape)
+            self.state.reveal(positions, latents)
+            yield DecodingStep(positions, latents, rows, offsets)
+
+
 def decode_latents(
     prior: FrozenPrior,
     z_section: bytes,
@@ -107,16 +164,9 @@ def decode_latents(
     flat = np.zeros((height * width, channels), np.int16)
     done = 0
     with watch("entropy networks"):
-        z_hat = decode_side(prior, z_section, height, width)
-        state = prior.start(z_hat, height, width, gain_index)
-        decoder = SymbolDecoder(y_section)
-        for step in prior.schedule(height, width):
-            rows, offsets = state.rows(step)
-            with watch("range coder"):
-                latents = decoder.decode(state.tables, rows.ravel(), offsets.ravel())
-            flat[step] = latents.reshape(len(step), channels)
-            state.reveal(step, flat[step])
-            done += len(step)
+        for step in LatentDecoder(prior, z_section, y_section, shape, gain_index, watch).steps():
+            flat[step.positions] = step.latents
+            done += len(step.positions)
             if progress is not None:
                 progress(done / len(flat))
     return flat.reshape(shape)
@@ -137,6 +187,23 @@ class LatentMaps:
     z_bits: np.ndarray | None
 
 
+def section_bits(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None) -> float:
+    """Bits of both sections of latents (h, w, M) and their ẑ, but for the last byte of each."""
+    height, width, channels = y_hat.shape
+    state = prior.start(z_hat, height, width, gain_index)
+    flat = y_hat.reshape(-1, channels)
+    total = 0.0 if z_hat is None else float(side_bits(prior, z_hat).sum())
+    for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+        total += float(state.tables.bits(flat[step].astype(np.int64) - offsets, rows).sum())
+    return total
+
+
+def side_bits(prior: FrozenPrior, z_hat: np.ndarray) -> np.ndarray:
+    """Exact cost of every ẑ (h, w, C) in bits: float64 of the same shape."""
+    rows = np.broadcast_to(np.arange(z_hat.shape[2]), z_hat.shape)
+    return prior.side_tables().bits(z_hat.astype(np.int64), rows)
+
+
 def measure_latents(
     prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None = None
 ) -> LatentMaps:
@@ -155,9 +222,6 @@ def measure_latents(
         bits[step] = state.tables.bits(flat[step].astype(np.int64) - offsets, rows)
         mu[step] = mean_of_row[rows] + offsets
         sigma[step] = deviation_of_row[rows]
-    z_bits = None
-    if z_hat is not None:
-        rows = np.broadcast_to(np.arange(z_hat.shape[2]), z_hat.shape)
-        z_bits = prior.side_tables().bits(z_hat.astype(np.int64), rows).astype(np.float32)
+    z_bits = None if z_hat is None else side_bits(prior, z_hat).astype(np.float32)
     shape = y_hat.shape
     return LatentMaps(bits.reshape(shape), mu.reshape(shape), sigma.reshape(shape), z_hat, z_bits)

@@ -42,8 +42,13 @@ def values(maps: "LatentMaps", y_hat: np.ndarray, quantity: str, latents: str = 
             raise UsageError("This prior has no side information z.")
         return maps.z_bits if quantity == BITS else maps.z_hat
     if quantity == RESIDUAL:
-        return (y_hat - maps.mu) / maps.sigma
+        return residual(maps, y_hat)
     return {BITS: maps.bits, MEAN: maps.mu, SCALE: maps.sigma, LATENT: y_hat}[quantity]
+
+
+def residual(maps: "LatentMaps", y_hat: np.ndarray) -> NDArray[np.float32]:
+    """(ŷ − μ)/σ of every latent (h, w, M); zero where the prior left no doubt (σ = 0)."""
+    return np.divide(y_hat - maps.mu, maps.sigma, out=np.zeros_like(maps.mu), where=maps.sigma > 0)
 
 
 def plane(

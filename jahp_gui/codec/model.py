@@ -1,25 +1,26 @@
 """A model with its weights: loaded part by part, each verified by the digest on its card."""
 
+import copy
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.errors import JahpError, ModelError
 from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
-from jahp_gui.codec.priors import FrozenPrior, prior_class
+from jahp_gui.codec.priors import FrozenPrior, Prior, prior_class
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
-from jahp_gui.codec.tiling import analysis_margin, pixels, synthesis_margin, tiles
+from jahp_gui.codec.tiling import TILE, analysis_margin, pixels, synthesis_margin, tiles
 from jahp_gui.codec.transforms import STRIDE, build_transforms
 from jahp_gui.codec.weights import expand
 
@@ -29,19 +30,23 @@ if hasattr(os, "register_at_fork"):
 
 
 class Model:
-    """Transforms, gains and frozen priors of one installed model; parts are read when first used, from any thread."""
+    """Transforms, gains and frozen priors of one installed model; parts are read when first used, from any thread.
 
-    def __init__(self, card: Card):
-        self.card = card
+    device: where the transforms run; gains, rounding and priors stay on the processor. Two devices may round a latent
+    differently in rare places, and both write files that every decoder reads.
+    """
+
+    def __init__(self, card: Card, device: str = "cpu"):
+        self.card, self.device = card, device
         self.config = ModelConfig.from_dict(card.config)
         self._lock = threading.Lock()
         self._transforms: _Transforms | None = None
         self._priors: dict[str, FrozenPrior] = {}
 
     @classmethod
-    def load(cls, name: str | Path = DEFAULT_MODEL) -> "Model":
+    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> "Model":
         """By model id or folder. Raises `UnknownModelError` or `ModelError`."""
-        return cls(find_model(name))
+        return cls(find_model(name), device)
 
     @property
     def gain_indices(self) -> range:
@@ -83,7 +88,8 @@ class Model:
     def _loaded(self) -> "_Transforms":
         with self._lock, self._refusing_misfits():
             if self._transforms is None:
-                self._transforms = _Transforms(self.config, self._tensors(TRANSFORMS))
+                with torch.inference_mode(False):  # else nothing could ever be differentiated through them
+                    self._transforms = _Transforms(self.config, self._tensors(TRANSFORMS), self.device)
             return self._transforms
 
     @torch.inference_mode()
@@ -97,46 +103,84 @@ class Model:
             part = rgb[pixels(tile.rows_with_margin, STRIDE, height), pixels(tile.columns_with_margin, STRIDE, width)]
             x = torch.tensor(part).permute(2, 0, 1)[None].float() / 255
             x = F.pad(x, (0, -part.shape[1] % STRIDE, 0, -part.shape[0] % STRIDE), mode="replicate")
-            latents = transform(x.contiguous(memory_format=torch.channels_last))[0].permute(1, 2, 0)
-            y[tile.rows, tile.columns] = latents[tile.inner].numpy()
+            x = x.to(self.device).contiguous(memory_format=torch.channels_last)
+            with full_precision(self.device):
+                latents = transform(x)[0].permute(1, 2, 0)
+            y[tile.rows, tile.columns] = latents[tile.inner].cpu().numpy()
         return y
+
+    @property
+    def synthesis_network(self) -> nn.Module:
+        """The synthesis transform on the processor, to be differentiated: (ŷ/g (B, M, h, w), positions (B,)) → x̂."""
+        synthesis = self._loaded().synthesis
+        return synthesis if self.device == "cpu" else copy.deepcopy(synthesis).cpu()
+
+    def thawed(self, name: str) -> Prior:
+        """A prior in ordinary floats, differentiable; but for those of z, its densities are not filled in."""
+        with self._refusing_misfits(), torch.inference_mode(False):
+            tensors = {**self._tensors(TABLES), **self._tensors(name)}
+            return prior_class(name).thaw(tensors, self.config).eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def gain_of(self, gain_index: int) -> np.ndarray:
+        """What y is multiplied by before rounding: float32 (M,)."""
+        return self._loaded().gain.gain(position(gain_index))[0].numpy()
+
+    @torch.inference_mode()
+    def inverse_gain_of(self, gain_index: int) -> np.ndarray:
+        """What ŷ is multiplied by before the synthesis: float32 (M,)."""
+        return self._loaded().gain.inverse(position(gain_index))[0].numpy()
 
     @torch.inference_mode()
     def quantise(self, y: np.ndarray, gain_index: int) -> np.ndarray:
         """ŷ = round(y·g): float32 (h, w, M) → int16 (h, w, M) within ±32767."""
-        gain = self._loaded().gain.gain(_position(gain_index))[0]
-        y_hat = torch.round(torch.from_numpy(y) * gain).clamp_(-LATENT_LIMIT, LATENT_LIMIT)
-        return y_hat.to(torch.int16).numpy()
+        gain = self._loaded().gain.gain(position(gain_index))[0]
+        y_hat = np.empty(y.shape, np.int16)
+        for top in range(0, len(y), TILE):  # bands: the product of the whole would take twice the room of y
+            rows = slice(top, top + TILE)
+            gained = torch.from_numpy(y[rows]) * gain
+            y_hat[rows] = gained.round_().clamp_(-LATENT_LIMIT, LATENT_LIMIT).to(torch.int16).numpy()
+        return y_hat
 
     @torch.inference_mode()
     def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
         """The picture of latents (h, w, M), int16 or float32: uint8 (height, width, 3)."""
-        position = _position(gain_index)
-        inverse = self._loaded().gain.inverse(position)[0]
+        at = position(gain_index)
+        inverse = self._loaded().gain.inverse(at)[0]
         transform = self._loaded().synthesis
         rgb = np.empty((height, width, 3), np.uint8)
         for tile in tiles(y_hat.shape[0], y_hat.shape[1], synthesis_margin(self.config)):
             part = torch.from_numpy(y_hat[tile.rows_with_margin, tile.columns_with_margin])
             y = (part * inverse).permute(2, 0, 1)[None]
-            x_hat = transform(y.contiguous(memory_format=torch.channels_last), position)[0].permute(1, 2, 0)
+            y = y.to(self.device).contiguous(memory_format=torch.channels_last)
+            with full_precision(self.device):
+                x_hat = transform(y, at.to(self.device))[0].permute(1, 2, 0)
             inner = x_hat[tuple(pixels(side, STRIDE) for side in tile.inner)]
-            picture = inner.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
+            picture = inner.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
             rows, columns = pixels(tile.rows, STRIDE, height), pixels(tile.columns, STRIDE, width)
             rgb[rows, columns] = picture[: rows.stop - rows.start, : columns.stop - columns.start]
         return rgb
 
 
+def full_precision(device: str) -> AbstractContextManager[None]:
+    """GPUs round the inputs of convolutions to ten bits unless they are told not to."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device == "cuda" else nullcontext()
+
+
 class _Transforms:
     """The networks that run in ordinary floats."""
 
-    def __init__(self, config: ModelConfig, tensors: Mapping[str, np.ndarray]):
+    def __init__(self, config: ModelConfig, tensors: Mapping[str, np.ndarray], device: str):
         with torch.device("meta"):
             self.analysis, self.synthesis = build_transforms(config)
             self.gain = Gain(config.lmbda_anchors, config.latent_channels)
         for name, module in (("analysis", self.analysis), ("synthesis", self.synthesis), ("gain", self.gain)):
             expand(module, tensors, name)
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.analysis.to(device)
+        self.synthesis.to(device)
 
 
-def _position(gain_index: int) -> Tensor:
+def position(gain_index: int) -> Tensor:
+    """The gain position of a gain index: (1,)."""
     return torch.tensor([gain_index / STEPS_PER_ANCHOR])

@@ -117,27 +117,38 @@ def model_folders() -> list[Path]:
     return [*extra, user_models_dir(), models_dir()]
 
 
-def installed_models() -> list[Card]:
-    """The cards of all readable models; of two with one name the one found first. Unreadable ones are left out."""
+def installed_models(unreadable: list[str] | None = None) -> list[Card]:
+    """The cards of all readable models; of two with one name the one found first.
+
+    What is wrong with the others is added to `unreadable`, a sentence each.
+    """
     cards: dict[str, Card] = {}
     for parent in model_folders():
         for path in sorted(parent.glob(f"*/{CARD}")):
             try:
                 card = read_card(path.parent)
-            except ModelError:
+            except ModelError as error:
+                if unreadable is not None:
+                    unreadable.append(str(error))
                 continue
             cards.setdefault(card.model_id, card)
     return sorted(cards.values(), key=lambda card: (card.model_id != DEFAULT_MODEL, card.model_id))
 
 
 def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
-    """A card by model id, or by the path of its folder. Raises `UnknownModelError`."""
+    """A card by model id, or by the path of its folder.
+
+    Raises `UnknownModelError`; `ModelError` where the folder of that name has a damaged card.
+    """
     if Path(name).is_dir() and (Path(name) / CARD).is_file():
         return read_card(Path(name))
     cards = installed_models()
     for card in cards:
         if card.model_id == str(name):
             return card
+    for parent in model_folders():
+        if Path(name).name == str(name) and (parent / name / CARD).is_file():
+            read_card(parent / name)  # says what is wrong with it
     have = ", ".join(card.model_id for card in cards) or "none"
     raise UnknownModelError(
         f"There is no model named '{name}' here (installed: {have}); set JAHP_MODELS to the folder that holds it."

@@ -8,9 +8,12 @@ nothing differs from the whole image in one piece.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from jahp_gui.codec.config import ModelConfig
 
 TILE = 64  # latent positions along a side: 1024 pixels
+STRIPS = (8, 16, 32, 1 << 24)  # heights that `covering` tries; the last is one rectangle
 
 
 class Tile(NamedTuple):
@@ -22,6 +25,12 @@ class Tile(NamedTuple):
     columns_with_margin: slice
 
     @property
+    def area(self) -> int:
+        """Latent positions that must be computed."""
+        rows, columns = self.rows_with_margin, self.columns_with_margin
+        return (rows.stop - rows.start) * (columns.stop - columns.start)
+
+    @property
     def inner(self) -> tuple[slice, slice]:
         """The yield within what was computed."""
         return within(self.rows, self.rows_with_margin), within(self.columns, self.columns_with_margin)
@@ -31,13 +40,38 @@ def within(part: slice, whole: slice) -> slice:
     return slice(part.start - whole.start, part.stop - whole.start)
 
 
-def tiles(height: int, width: int, margin: int) -> Iterator[Tile]:
+def tiles(height: int, width: int, margin: int, side: int = TILE) -> Iterator[Tile]:
     """Tiles of a map of (height, width) latent positions, in raster order."""
-    for top in range(0, height, TILE):
-        rows = slice(top, min(top + TILE, height))
-        for left in range(0, width, TILE):
-            columns = slice(left, min(left + TILE, width))
+    for top in range(0, height, side):
+        rows = slice(top, min(top + side, height))
+        for left in range(0, width, side):
+            columns = slice(left, min(left + side, width))
             yield Tile(rows, columns, widened(rows, margin, height), widened(columns, margin, width))
+
+
+def covering(changed: np.ndarray, margin: int) -> list[Tile]:
+    """Tiles over all that changed positions, bool (h, w), can reach at `margin` around them.
+
+    A front runs aslant, so that strips may take much less than the rectangle around it; the cheapest of a few
+    heights is taken. Without a change there are none.
+    """
+    rows = np.flatnonzero(changed.any(1))
+    if len(rows) == 0:
+        return []
+    reached = widened(slice(int(rows[0]), int(rows[-1]) + 1), margin, len(changed))
+    choices = (list(_strips(changed, reached, margin, height)) for height in STRIPS)
+    return min(choices, key=lambda tiles: sum(tile.area for tile in tiles))
+
+
+def _strips(changed: np.ndarray, reached: slice, margin: int, strip: int) -> Iterator[Tile]:
+    height, width = changed.shape
+    for top in range(reached.start, reached.stop, strip):
+        rows = slice(top, min(top + strip, reached.stop))
+        around = widened(rows, margin, height)
+        columns = np.flatnonzero(changed[around].any(0))
+        if len(columns):
+            across = widened(slice(int(columns[0]), int(columns[-1]) + 1), margin, width)
+            yield Tile(rows, across, around, widened(across, margin, width))
 
 
 def widened(part: slice, margin: int, size: int) -> slice:

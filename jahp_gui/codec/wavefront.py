@@ -21,3 +21,8 @@ def raster_runs(height: int, width: int) -> list[np.ndarray]:
     """Raster indices in runs of at most `RASTER_RUN`."""
     positions = np.arange(height * width)
     return np.split(positions, np.arange(RASTER_RUN, height * width, RASTER_RUN))
+
+
+def raster_steps(height: int, width: int) -> list[np.ndarray]:
+    """Raster indices one by one: the order of a decoder that does not know about fronts."""
+    return list(np.arange(height * width)[:, None])

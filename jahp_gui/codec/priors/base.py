@@ -56,11 +56,17 @@ class Prior(nn.Module):
         """The exact form from its stored arrays. Raises `ModelError` where they break the exactness bound."""
         raise NotImplementedError
 
+    @classmethod
+    def thaw(cls, tensors: Mapping[str, np.ndarray], config: ModelConfig) -> "Prior":
+        """The differentiable form from the stored arrays, but for densities, which tables of counts replace."""
+        return cls(config)
+
 
 class FrozenPrior(ABC):
     """A prior as the codec runs it: the same table rows for the same ŷ on every machine."""
 
     has_side_information: ClassVar[bool] = False
+    has_context: ClassVar[bool] = False  # whether rows depend on latents decoded before
 
     def schedule(self, height: int, width: int) -> list[np.ndarray]:
         """Raster indices of the latent positions that can be decoded together, step by step."""

@@ -30,6 +30,7 @@ COMPRESSED_COUNT = 2048  # entries of the stored table of log(1 + |ŷ|); larger 
 Z_UNIT = 1 << (ACTIVATION_BITS - 2)  # h_s reads ẑ / 4
 POSITION_UNIT = (1 << ACTIVATION_BITS) // (4 * STEPS_PER_ANCHOR)  # and t / 4 of the gain index 16·t
 MEAN_LIMIT = 1 << 30
+FEATURE_ROWS = 64  # of hyper features computed at a time; even
 BATCH = 512  # positions whose rows are computed at a time where nothing forces fewer
 
 
@@ -46,17 +47,21 @@ class FrozenGaussian(FrozenPrior):
     ):
         self.config = config
         self.has_side_information = has_hyperprior  # type: ignore[misc]
-        self.has_context = has_context
+        self.has_context = has_context  # type: ignore[misc]
         shift = tensors["tables.shift"].astype(np.int64)
         self.tables = SymbolTables(
             tensors["tables.narrow"].astype(np.int64), tensors["tables.wide"].astype(np.int64), shift
         )
-        self.fraction_bits = torch.from_numpy(tensors["tables.fraction_bits"].astype(np.int64))
+        self.fraction_bits = torch.from_numpy(tensors["tables.fraction_bits"].astype(np.int32))
         counts = 1 << self.fraction_bits
-        self.first_row = counts.cumsum(0) - counts
+        self.first_row = (counts.cumsum(0) - counts).int()
         self.first, self.second = (load_layer(tensors, name, leaky=True) for name in ("first", "second"))
-        self.scale = load_layer(tensors, "scale", leaky=False)
-        self.mean = load_layer(tensors, "mean", leaky=False) if has_means else None
+        # Scale indices, then means: two layers of one input are one product.
+        self.has_means = has_means
+        heads = [load_layer(tensors, name, leaky=False) for name in ("scale", "mean")[: 1 + has_means]]
+        weight, bias = torch.cat([head.weight for head in heads], 1), torch.cat([head.bias for head in heads])
+        units = [heads[0].unit * 2.0**-ACTIVATION_BITS, *(head.unit for head in heads[1:])]
+        self.head = FrozenLayer(weight, bias, torch.cat(units), leaky=False)
         if has_hyperprior:
             self.up2, self.up1, self.out = (load_layer(tensors, name, leaky=True) for name in ("up2", "up1", "out"))
             self.hyper_analysis: HyperAnalysis = load_encoder_side(tensors, config)
@@ -66,7 +71,7 @@ class FrozenGaussian(FrozenPrior):
             self.reduce = load_layer(tensors, "reduce", leaky=False)
             self.masked = load_layer(tensors, "masked", leaky=True)
             self.linear = load_layer(tensors, "linear", leaky=False)
-            self.compressed = torch.from_numpy(tensors["compressed"].astype(np.float64))
+            self.compressed = torch.from_numpy(tensors["compressed"].astype(np.float32))
 
     def schedule(self, height: int, width: int) -> list[np.ndarray]:
         return wavefronts(height, width) if self.has_context else super().schedule(height, width)
@@ -80,16 +85,26 @@ class FrozenGaussian(FrozenPrior):
     def start(self, z_hat: np.ndarray | None, height: int, width: int, gain_index: int) -> "GaussianState":
         features = None
         if z_hat is not None:
-            features = self._hyper_features(z_hat, gain_index)[:height, :width].reshape(height * width, -1)
+            features = self._hyper_features(z_hat, height, width, gain_index).reshape(height * width, -1)
         return GaussianState(self, features, height, width, gain_index)
 
-    def _hyper_features(self, z_hat: np.ndarray, gain_index: int) -> Tensor:
-        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers, held in float32."""
+    def _hyper_features(self, z_hat: np.ndarray, height: int, width: int, gain_index: int) -> Tensor:
+        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers, held in float32.
+
+        The widest map, that before the last convolution, is there a band of rows at a time.
+        """
         z = torch.from_numpy(z_hat.astype(np.float32)) * Z_UNIT
         h = torch.cat([z, torch.full((*z.shape[:2], 1), float(POSITION_UNIT * gain_index))], 2)
         h = pixel_shuffle(convolve3(self.up2, h))
-        h = pixel_shuffle(convolve3(self.up1, h))
-        return convolve3(self.out, h)
+        features = torch.empty(height, width, len(self.out.unit), dtype=torch.float32)
+        for top in range(0, height, FEATURE_ROWS):
+            bottom = min(top + FEATURE_ROWS, height)
+            # The last convolution reads one row more on either side, and two rows here are one of h.
+            around = slice(max(top // 2 - 1, 0), min(bottom // 2 + 1, len(h)))
+            wide = pixel_shuffle(convolve3(self.up1, h, around))
+            first = 2 * around.start
+            features[top:bottom] = convolve3(self.out, wide, slice(top - first, bottom - first))[:, :width]
+        return features
 
 
 class GaussianState(CodingState):
@@ -122,7 +137,7 @@ class GaussianState(CodingState):
             self.latents[cells] = known
             magnitude = known.abs().long().clamp(max=COMPRESSED_COUNT - 1)
             compressed = self.prior.compressed[magnitude] * torch.sign(known)
-            self.reduced[cells] = self.prior.reduce(compressed).float()
+            self.reduced[cells] = self.prior.reduce(compressed)
 
     def rows(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = [self._rows(positions[start : start + BATCH]) for start in range(0, len(positions), BATCH)]
@@ -132,23 +147,24 @@ class GaussianState(CodingState):
         prior = self.prior
         features: list[Tensor] = []
         if self.features is not None:
-            features.append(self.features[torch.from_numpy(positions)].double())
+            features.append(self.features[torch.from_numpy(positions)])
         linear: Tensor | float = 0.0
         if prior.has_context:
             around = self._cells(positions)[:, None] + self.neighbours  # (n, 12)
-            features.append(prior.masked(self.reduced[around].flatten(1).double()))
+            features.append(prior.masked(self.reduced[around].flatten(1)))
             linear = linear_mean(prior.linear, self.latents[around])
-        features.append(torch.full((len(positions), 1), self.position, dtype=torch.float64))
+        features.append(torch.full((len(positions), 1), self.position))
         h = prior.second(prior.first(torch.cat(features, 1)))
-        scale = round_half_up(prior.scale.sums(h) * prior.scale.unit * 2.0**-ACTIVATION_BITS)
-        scale = scale.clamp(0, len(prior.first_row) - 1).long()
-        mean = torch.zeros_like(h[:, :1]) if prior.mean is None else prior.mean(h) + linear
+        head = prior.head(h)
+        channels = prior.config.latent_channels
+        scale = head[:, :channels].clamp(0, len(prior.first_row) - 1).long()
+        mean = head[:, channels:].double() + linear if prior.has_means else torch.zeros_like(h[:, :1])
         # The mean in steps of its scale's fraction: integer part to the offset, the rest to the row.
         bits = prior.fraction_bits[scale]
-        mean = mean.clamp(-MEAN_LIMIT, MEAN_LIMIT).long()
+        mean = mean.clamp(-MEAN_LIMIT, MEAN_LIMIT).int()
         steps = (mean + (1 << (ACTIVATION_BITS - 1 - bits))) >> (ACTIVATION_BITS - bits)
         rows = prior.first_row[scale] + (steps & ((1 << bits) - 1))
-        return rows.int().numpy(), (steps >> bits).int().numpy()
+        return rows.numpy(), (steps >> bits).numpy()
 
 
 def linear_mean(layer: FrozenLayer, around: Tensor) -> Tensor:

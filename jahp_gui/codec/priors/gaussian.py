@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
-from jahp_gui.codec.fixed_point import freeze_conv, freeze_matrix
+from jahp_gui.codec.fixed_point import freeze_conv, freeze_matrix, thaw_conv, thaw_matrix
 from jahp_gui.codec.priors.base import Bits, Prior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS, ContextModel
 from jahp_gui.codec.priors.density import bits_of, floor
 from jahp_gui.codec.priors.frozen_gaussian import COMPRESSED_COUNT, FrozenGaussian
-from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position
+from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position, load_encoder_side
 from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
 from jahp_gui.codec.transforms import zero_init
 
@@ -86,6 +86,17 @@ class EntropyParameters(nn.Module):
             layers["mean"] = freeze_conv(self.mean, bits)
         return layers
 
+    @torch.no_grad()
+    def thaw(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Inverse of `freeze`."""
+        thaw_conv(self.first, tensors, "first")
+        thaw_conv(self.second, tensors, "second")
+        weight, bias = thaw_matrix(tensors, "scale")
+        self.scale.weight.copy_(weight[:, :, None, None] / OUTPUT_SCALE)
+        bias_of(self.scale).copy_(bias / OUTPUT_SCALE)
+        if not self.scale_only:
+            thaw_conv(self.mean, tensors, "mean")
+
 
 class GaussianPrior(Prior):
     """N(μ, σ) ∗ U; subclasses say which of hyperprior, context and means they have."""
@@ -105,12 +116,17 @@ class GaussianPrior(Prior):
     def bits(
         self, y_tilde: Tensor, gain: Tensor, position: Tensor, straight_through: bool, keep: Tensor | None = None
     ) -> Bits:
-        features: list[Tensor] = []
-        z_bits = None
-        linear: Tensor | float = 0.0
+        hyper_features = z_bits = None
         if self.hyperprior is not None:
             hyper_features, z_bits = self.hyperprior(y_tilde, position, straight_through)
-            features.append(hyper_features)
+        return Bits(self.conditional_bits(y_tilde, hyper_features, position, keep), z_bits)
+
+    def conditional_bits(
+        self, y_tilde: Tensor, hyper_features: Tensor | None, position: Tensor, keep: Tensor | None = None
+    ) -> Tensor:
+        """−log2 p(ŷ | ẑ) of latents (B, M, h, w), of the same shape, given h_s(ẑ) (B, F, h, w) where there is one."""
+        features = [] if hyper_features is None else [hyper_features]
+        linear: Tensor | float = 0.0
         if self.context is not None:
             context_features, linear = self.context(y_tilde)
             if keep is not None:
@@ -121,7 +137,7 @@ class GaussianPrior(Prior):
         with torch.autocast(y_tilde.device.type, enabled=False):
             scale = SCALE_MIN * torch.exp(SCALE_STEP * floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
             value = y_tilde if mean is None else y_tilde - (mean + linear)
-            return Bits(gaussian_bits(value, scale), z_bits)
+            return gaussian_bits(value, scale)
 
     def freeze(self, gains: np.ndarray) -> dict[str, np.ndarray]:
         layers = self.parameters_net.freeze(self.weight_bits)
@@ -142,3 +158,21 @@ class GaussianPrior(Prior):
     @classmethod
     def load_frozen(cls, tensors: Mapping[str, np.ndarray], config: ModelConfig) -> FrozenGaussian:
         return FrozenGaussian(tensors, config, cls.has_hyperprior, cls.has_context, cls.has_means)
+
+    @classmethod
+    @torch.no_grad()
+    def thaw(cls, tensors: Mapping[str, np.ndarray], config: ModelConfig) -> "GaussianPrior":
+        """The differentiable form of stored arrays, all but the density of z, which a table of counts replaces."""
+        prior = cls(config)
+        prior.parameters_net.thaw(tensors)
+        if prior.hyperprior is not None:
+            prior.hyperprior.analysis.load_state_dict(load_encoder_side(tensors, config).state_dict())
+            for name in ("up2", "up1", "out"):
+                thaw_conv(getattr(prior.hyperprior.synthesis, name), tensors, name)
+        if prior.context is not None:
+            thaw_conv(prior.context.reduce, tensors, "reduce")
+            thaw_conv(prior.context.masked, tensors, "masked", prior.context.mask)
+            taps, _ = thaw_matrix(tensors, "linear")
+            for tap, (dy, dx) in enumerate(CAUSAL_OFFSETS):
+                prior.context.linear[:, 0, 2 + dy, 2 + dx] = taps[:, tap]
+        return prior

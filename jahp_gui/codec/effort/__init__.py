@@ -1,0 +1,10 @@
+"""The encoder's search: better latents for the same decoder.
+
+The decoder fixes what a file means; which latents to write is the encoder's choice. Effort 0 rounds. Effort 1 chooses
+among the neighbouring integers by rate and distortion (`rounding`). Efforts 2 and 3 refine all latents of the image
+together, by gradients through synthesis transform and prior (`annealing`).
+"""
+
+from jahp_gui.codec.effort.search import ANNEALING_STEPS, EFFORTS, Candidate, Problem, ignore, search
+
+__all__ = ["ANNEALING_STEPS", "EFFORTS", "Candidate", "Problem", "ignore", "search"]

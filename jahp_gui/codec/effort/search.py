@@ -1,0 +1,111 @@
+"""What is searched for, what a solution costs, and the levels of effort."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from jahp_gui.codec.distortion import distortion
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.latent_coding import Progress, section_bits
+from jahp_gui.codec.model import Model
+
+EFFORTS = (0, 1, 2, 3)
+ANNEALING_STEPS = {2: 200, 3: 1000}
+TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
+MARGIN = 8  # latent positions around a tile: what its pixels and its rate depend on, a multiple of the hyper-stride
+WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Latents of one image to be chosen for the least λ·D + bpp.
+
+    rgb: uint8 (H, W, 3). y: float32 (h, w, M), its analysis. weights: float32 (H, W) in 0 … 1, how much the squared
+    error of each pixel counts (for MS-SSIM: the error's share that is seen, squared); None where all count fully.
+    """
+
+    model: Model
+    rgb: np.ndarray
+    y: np.ndarray
+    prior: str
+    gain_index: int
+    weights: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None and self.weights.shape != self.rgb.shape[:2]:
+            raise UsageError(
+                f"The mask is {self.weights.shape[1]} × {self.weights.shape[0]} pixels and the image "
+                f"{self.rgb.shape[1]} × {self.rgb.shape[0]}; make them the same size."
+            )
+
+    @property
+    def lmbda(self) -> float:
+        return self.model.lmbda(self.gain_index)
+
+    def weights_of(self, rows: slice, columns: slice) -> np.ndarray | None:
+        """The weights of a part of the image, none of them zero."""
+        return None if self.weights is None else np.maximum(self.weights[rows, columns], WEIGHT_FLOOR)
+
+    def cost(self, y_hat: np.ndarray, z_hat: np.ndarray | None = None) -> float:
+        """λ·D + bpp of the whole image, of the 8-bit picture and the coder's own tables; h_a chooses a missing ẑ."""
+        height, width, _ = self.rgb.shape
+        if z_hat is None:
+            z_hat = self.model.prior(self.prior).side_information(y_hat, self.gain_index)
+        picture = self.model.synthesis(y_hat, self.gain_index, height, width)
+        bits = section_bits(self.model.prior(self.prior), y_hat, self.gain_index, z_hat)
+        whole = slice(0, height), slice(0, width)
+        return self.lmbda * self.distortion_of(picture, *whole) + bits / (height * width)
+
+    def distortion_of(self, picture: np.ndarray, rows: slice, columns: slice) -> float:
+        """The model's distortion of a part of the image, given its picture uint8."""
+        x, x_hat = (
+            torch.tensor(part).permute(2, 0, 1)[None].float() / 255 for part in (self.rgb[rows, columns], picture)
+        )
+        weights = self.weights_of(rows, columns)
+        if weights is not None:
+            x_hat = seen(x, x_hat, torch.from_numpy(weights))
+        return distortion(self.model.card.objective, x, x_hat).item()
+
+
+def seen(x: torch.Tensor, x_hat: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """x̂ with its error scaled by the root of the weights (H, W): its squared error is the weighted one."""
+    return x + weights.sqrt() * (x_hat - x)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Latents that can be written: ŷ int16 (h, w, M), ẑ int16 or None, and how much of the search they took (0 … 1)."""
+
+    y_hat: np.ndarray
+    z_hat: np.ndarray | None
+    fraction: float
+
+
+def ignore(fraction: float) -> None:
+    """Nobody asks how far a search is."""
+
+
+def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterator[Candidate]:
+    """Better and better latents; whoever iterates may stop at any time and keep the last.
+
+    The first comes after the time of a rounding. `progress` is told the fraction done before every step; whatever it
+    raises ends the search. Raises `UsageError` for an effort there is not.
+    """
+    if effort not in EFFORTS:
+        raise UsageError(f"The effort is one of {', '.join(map(str, EFFORTS))}, not {effort}.")
+    if effort == 0:
+        if problem.weights is not None:
+            raise UsageError("A mask needs an effort of 1 or more: plain rounding treats all pixels alike.")
+        yield Candidate(problem.model.quantise(problem.y, problem.gain_index), None, 1.0)
+        return
+    from jahp_gui.codec.effort.rounding import rounded
+
+    y_hat = rounded(problem, progress)
+    steps = ANNEALING_STEPS.get(effort, 0)
+    yield Candidate(y_hat, None, 0.0 if steps else 1.0)
+    if steps:
+        from jahp_gui.codec.effort.annealing import annealed
+
+        yield from annealed(problem, y_hat, steps, progress)
