@@ -176,7 +176,7 @@ def test_priors_can_be_trained_on_transforms_that_stay(images: Path, tmp_path: P
     config = configuration(
         images,
         tmp_path / "second",
-        start_from=str(tmp_path / "first" / loop.CHECKPOINT),
+        start_from=(str(tmp_path / "first" / loop.CHECKPOINT),),
         train_transforms=False,
         priors=("factorized", "joint"),
     )

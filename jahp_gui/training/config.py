@@ -18,7 +18,7 @@ class TrainConfig:
     output: str  # folder of checkpoints and the log
     minutes: float  # the whole schedule, in minutes of training (validation not counted)
     priors: tuple[str, ...] = ("joint",)
-    start_from: str = ""  # checkpoint whose weights this run starts from; empty: KLT and random initialisation
+    start_from: tuple[str, ...] = ()  # checkpoints or model folders to start from, later ones win; none: KLT and random
     train_transforms: bool = True  # false: the transforms stay as `start_from` has them, only priors learn
     crop: int = 128
     batch: int = 16  # per process

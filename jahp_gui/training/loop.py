@@ -17,6 +17,7 @@ from jahp_gui.codec.errors import UsageError
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
 from jahp_gui.training.objective import Phase, TrainingModel
+from jahp_gui.training.thaw import thaw
 from jahp_gui.training.validation import validate
 
 CHECKPOINT = "checkpoint.pt"
@@ -82,7 +83,9 @@ class Run:
         if saved is not None:
             self.model.load_state_dict(saved["model"])
         elif config.start_from:
-            self.model.load_state_dict(load_checkpoint(Path(config.start_from))["ema"], strict=False)
+            for start in map(Path, config.start_from):
+                state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
+                self.model.load_state_dict(state, strict=False)
         else:
             self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.gain import Gain, interpolate
 from jahp_gui.codec.priors import Prior, prior_class
 from jahp_gui.codec.priors.hyper import quantise
@@ -50,27 +50,19 @@ class TrainingModel(nn.Module):
                 for prior in self.each_prior().values()
             ]
         )
-        distortion = torch.zeros_like(lmbda)
+        error = torch.zeros_like(lmbda)
         if phase.train_transforms:
             # Most latents round to zero; noise would teach the synthesis to expect an error there that never comes.
             y_hat = quantise(gained, straight_through=True) * self.gain.inverse(position)[:, :, None, None]
-            distortion = self.distortion(x, self.synthesis(y_hat, position))
+            error = distortion(self.config.objective, x, self.synthesis(y_hat, position))
         # λ^-½ keeps the high rates from drowning the low ones; the constant makes the loss about 1 at any λ.
         balance = torch.exp(-0.5 * (lmbda.log() - self.log_lmbda.mean()))
-        loss = (balance * (lmbda * distortion + rate.sum(0))).mean()
-        return Losses(loss, (balance * rate).mean(1), (balance * lmbda * distortion).mean())
+        loss = (balance * (lmbda * error + rate.sum(0))).mean()
+        return Losses(loss, (balance * rate).mean(1), (balance * lmbda * error).mean())
 
     def each_prior(self) -> dict[str, Prior]:
         """The priors by their registered names."""
         return {prior.name: prior for prior in self.priors.values() if isinstance(prior, Prior)}
-
-    def distortion(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """255²·MSE or 1 − MS-SSIM of each image: (B,)."""
-        if self.config.objective == "mse":
-            return 255**2 * F.mse_loss(x_hat, x, reduction="none").mean((1, 2, 3))
-        from pytorch_msssim import ms_ssim
-
-        return 1 - ms_ssim(x_hat.float(), x, data_range=1.0, size_average=False)
 
 
 @dataclass(frozen=True)

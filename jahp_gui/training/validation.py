@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from jahp_gui.codec.distortion import distortion as distortion_of
 from jahp_gui.training.data import image_files, load_rgb
 from jahp_gui.training.objective import TrainingModel
 
@@ -50,7 +51,7 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
             if synthesise:
                 x_hat = model.synthesis(y_hat * model.gain.inverse(position)[:, :, None, None], position)
                 x_hat = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0, 1).mul(255).round() / 255
-                distortion[anchor] += model.distortion(x, x_hat).item() / len(files)
+                distortion[anchor] += distortion_of(model.config.objective, x, x_hat).item() / len(files)
                 psnr[anchor] += -10 * math.log10(max(F.mse_loss(x_hat, x).item(), 1e-10)) / len(files)
     middle = math.exp(sum(map(math.log, anchors)) / len(anchors))
     loss = {
