@@ -1,7 +1,8 @@
 """`jahp bench`: where the time of an encode and a decode goes, what memory they take, how fast the program starts.
 
 Every size runs in a process of its own, so that its peak memory is its own; the first repetition warms up and is not
-counted. Times are medians in seconds.
+counted, but for sizes that take long. Times are medians in seconds. Where CompressAI is installed, its `mbt2018` is
+measured beside ours.
 """
 
 import argparse
@@ -14,39 +15,70 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import DEFAULT_MODEL
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
+from jahp_gui.codec.threads import use_threads
+from jahp_gui.commands.common import add_threads_argument, count
 
 DEFAULT_SIZES = ("768x512", "2048x1536")
+LARGE_SIZES = ("4000x3000", "6000x4000")  # the photos of today's cameras
+LARGE_PIXELS = 8_000_000  # from here on once is enough
+MBT2018 = "mbt2018"  # what `--one` measures instead of a size
 STAGES = ("transforms", "entropy networks", "range coder")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", nargs="+", default=list(DEFAULT_SIZES), metavar="WxH", help="image sizes to measure")
+    parser.add_argument("--large", action="store_true", help=f"also {' and '.join(LARGE_SIZES)}, once each")
     parser.add_argument("--prior", default=DEFAULT_PRIOR, help=f"prior to encode with (default: {DEFAULT_PRIOR})")
     parser.add_argument("--model", default=DEFAULT_MODEL, help=f"model id or folder (default: {DEFAULT_MODEL})")
     parser.add_argument("--lmbda", type=float, default=DEFAULT_LMBDA, help=f"λ to encode at (default: {DEFAULT_LMBDA})")
     parser.add_argument("--image", help="photo to measure with, scaled to each size (default: a sample)")
-    parser.add_argument("--repeat", type=int, default=5, metavar="N", help="repetitions counted (default: 5)")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads (default: physical cores)")
+    parser.add_argument("--repeat", type=count, default=5, metavar="N", help="repetitions counted (default: 5)")
+    add_threads_argument(parser)
+    parser.add_argument(
+        "--replay", action="store_true", help="also how fast the decoder is shown at work, step by step"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--gui", action="store_true", help="measure the explorer instead, on the first of the sizes")
     parser.add_argument("--one", metavar="WxH", help=argparse.SUPPRESS)  # what a child process measures
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; returns the exit code."""
     if args.one:
-        print(json.dumps(measure(args, *parse_size(args.one))))
+        use_threads(args.threads)
+        print(json.dumps(beside_mbt2018(args) if args.one == MBT2018 else measure(args, *parse_size(args.one))))
         return 0
-    for size in args.sizes:
+    sizes = [*args.sizes, *(LARGE_SIZES if args.large else ())]
+    for size in sizes:
         parse_size(size)
-    results = {"machine": machine(), "start-up": start_up(), "sizes": [in_child(args, size) for size in args.sizes]}
+    if args.gui:
+        return explorer(args)
+    results = {"machine": machine(), "start-up": start_up(), "sizes": [in_child(args, size) for size in sizes]}
+    if find_spec("compressai"):
+        results[MBT2018] = in_child(args, MBT2018)
     print(json.dumps(results, indent=1) if args.json else as_text(results))
     return 0
+
+
+def explorer(args: argparse.Namespace) -> int:
+    """How fast the window answers: start-up, slider, real file, plot, and where its event loop stalls."""
+    import tempfile
+    from pathlib import Path
+
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{args.sizes[0]}.png"
+        Image.fromarray(sample(args.image, *parse_size(args.sizes[0]))).save(path)
+        command = [sys.executable, "-m", "jahp_gui.gui.speed", str(path), "--model", args.model]
+        return subprocess.run([*command, *(["--json"] if args.json else [])], check=False).returncode
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -59,8 +91,9 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def in_child(args: argparse.Namespace, size: str) -> dict[str, Any]:
     options = ["--one", size, "--prior", args.prior, "--lmbda", str(args.lmbda), "--repeat", str(args.repeat)]
-    options += ["--threads", str(args.threads), "--model", args.model]
+    options += ["--model", args.model] + (["--threads", str(args.threads)] if args.threads else [])
     options += ["--image", args.image] if args.image else []
+    options += ["--replay"] if args.replay else []
     result = subprocess.run(
         [sys.executable, "-m", "jahp_gui", "bench", *options], stdout=subprocess.PIPE, text=True, check=False
     )
@@ -75,14 +108,13 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
 
     from jahp_gui.codec import Model, decode, encode
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
     rgb = sample(args.image, width, height)
     started = time.perf_counter()
     model = Model.load(args.model)
     model.prior(args.prior)
     load_seconds = time.perf_counter() - started
     data = encode(model, rgb, prior=args.prior, lmbda=args.lmbda).data
+    large = width * height >= LARGE_PIXELS
 
     def encode_once() -> dict[str, float]:
         return encode(model, rgb, prior=args.prior, lmbda=args.lmbda).seconds
@@ -90,7 +122,8 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
     def decode_once() -> dict[str, float]:
         return decode(data, model=model, max_pixels=width * height).seconds
 
-    return {
+    replay = {"replay": measure_replay(data, model, width * height)} if args.replay else {}
+    return replay | {
         "size": f"{width}x{height}",
         "prior": args.prior,
         "lmbda": args.lmbda,
@@ -98,17 +131,49 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),
         "load model": load_seconds,
-        "encode": timed(encode_once, args.repeat),
-        "decode": timed(decode_once, args.repeat),
+        "encode": timed(encode_once, args.repeat, large),
+        "decode": timed(decode_once, args.repeat, large),
         "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def timed(job: Callable[[], dict[str, float]], repeat: int) -> dict[str, float]:
-    """Median wall time of `job` ("total") and of the stages it reports."""
-    job()
+def measure_replay(data: bytes, model: Any, pixels: int) -> dict[str, float]:
+    """Every step of the decoder of a file shown once, one after the other: each a picture synthesised in part."""
+    from jahp_gui.codec.replay import Replay, record
+
+    started = time.perf_counter()
+    replay = Replay(record(data, model=model, max_pixels=pixels))
+    recorded = time.perf_counter()
+    replay.picture(0)
+    seconds = []
+    for moment in range(1, replay.last + 1):
+        began = time.perf_counter()
+        replay.picture(moment)
+        seconds.append(time.perf_counter() - began)
+    return {
+        "record": recorded - started,
+        "pictures": len(seconds),
+        "pictures per second": len(seconds) / sum(seconds),
+        "median": statistics.median(seconds),
+        "longest": max(seconds),
+    }
+
+
+def beside_mbt2018(args: argparse.Namespace) -> dict[str, Any]:
+    """One size through CompressAI's mbt2018 and ours by turns."""
+    from jahp_gui import bench_mbt2018
+    from jahp_gui.codec import Model
+
+    rgb = sample(args.image, *bench_mbt2018.SIZE)
+    return bench_mbt2018.measure(Model.load(args.model), rgb, args.lmbda, args.repeat)
+
+
+def timed(job: Callable[[], dict[str, float]], repeat: int, large: bool = False) -> dict[str, float]:
+    """Median wall time of `job` ("total") and of the stages it reports; of a large image once, without warming up."""
+    if not large:
+        job()
     totals, stages = [], []
-    for _ in range(repeat):
+    for _ in range(1 if large else repeat):
         started = time.perf_counter()
         stages.append(job())
         totals.append(time.perf_counter() - started)
@@ -161,4 +226,14 @@ def as_text(results: dict[str, Any]) -> str:
             stages = ", ".join(f"{stage} {seconds[stage]:.3f}" for stage in STAGES)
             speed = width * height / 1e6 / seconds["total"]
             lines.append(f"  {task} {seconds['total']:.3f} s ({speed:.1f} MP/s): {stages}")
+        if "replay" in entry:
+            replay = entry["replay"]
+            lines.append(
+                f"  decoder at work: {replay['pictures per second']:.1f} pictures a second over {replay['pictures']} "
+                f"steps, median {replay['median']:.3f} s, longest {replay['longest']:.3f} s"
+            )
+    if MBT2018 in results:
+        from jahp_gui import bench_mbt2018
+
+        lines.append(bench_mbt2018.as_text(results[MBT2018]))
     return "\n".join(lines)

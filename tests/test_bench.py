@@ -25,6 +25,13 @@ def test_stages_are_parts_of_the_total(capsys: pytest.CaptureFixture[str]) -> No
         assert sum(stages) <= 1.01 * result[task]["total"]
 
 
+def test_the_decoder_at_work_shows_every_step_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.run(arguments("--sizes", "96x64", "--replay", "--json")) == 0
+    replay = json.loads(capsys.readouterr().out)["sizes"][0]["replay"]
+    assert replay["pictures"] == 1 + (6 + 3 * 3), "ẑ, and every front of 6 × 4 latents"
+    assert 0 < replay["median"] <= replay["longest"] and replay["record"] > 0
+
+
 def test_every_size_is_measured_in_a_process_of_its_own_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.run(arguments("--sizes", "64x48", "--threads", "1")) == 0
     text = capsys.readouterr().out

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS
+from jahp_gui.codec.device import DEVICES
 from jahp_gui.codec.errors import JahpError, OutputError, UsageError
 
 USER_ERROR = 2  # the exit code
 STREAM = "-"
+STREAM_LIMIT = 512 << 20  # bytes read from standard input: an image file of 200 megapixels has fewer
+STREAM_PART = 1 << 20
 Progress = Callable[[float], None]  # called with the fraction done of one file
 
 
@@ -58,8 +61,18 @@ def add_batch_arguments(parser: argparse.ArgumentParser, inputs: str, suffix: st
         metavar="N",
         help=f"refuse larger pictures before they take memory (default {DEFAULT_MAX_PIXELS:_})",
     )
-    parser.add_argument("--threads", type=count, metavar="N", help="processor threads (default: one per physical core)")
+    add_threads_argument(parser)
+    add_device_argument(parser)
     add_json_argument(parser)
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where the transforms run (default auto: a GPU where there is one); any file decodes on any",
+    )
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
@@ -88,11 +101,8 @@ def count(text: str) -> int:
     return value
 
 
-def set_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+def add_threads_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=count, metavar="N", help="processor threads (default: one per physical core)")
 
 
 # ---------------------------------------------------------------- from arguments to jobs
@@ -249,7 +259,16 @@ def memory_named(name: str) -> Iterator[None]:
 
 
 def read_stream() -> bytes:
-    return sys.stdin.buffer.read()
+    """All of standard input. Raises `UsageError` for more than `STREAM_LIMIT`: a pipe can go on for ever."""
+    data = bytearray()
+    while part := sys.stdin.buffer.read(STREAM_PART):
+        data += part
+        if len(data) > STREAM_LIMIT:
+            raise UsageError(
+                f"Standard input holds more than {STREAM_LIMIT >> 20} MB, the most that is read from it; "
+                "save the image as a file and name that."
+            )
+    return bytes(data)
 
 
 def write_result(path: str, data: bytes, force: bool) -> None:

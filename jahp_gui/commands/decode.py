@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jahp_gui.codec.container import Container, read_file, read_stream
+from jahp_gui.codec.device import choose_device
+from jahp_gui.codec.threads import use_threads
 from jahp_gui.commands.common import (
     STREAM,
     Job,
@@ -18,7 +20,6 @@ from jahp_gui.commands.common import (
     describe_command,
     plan_jobs,
     run_jobs,
-    set_threads,
     write_result,
 )
 
@@ -60,8 +61,8 @@ def decode_file(args: argparse.Namespace, job: Job, progress: Progress) -> dict[
     from jahp_gui.codec import decode
     from jahp_gui.codec.images import save_image
 
-    set_threads(args.threads)
-    decoded = decode(container, name=job.name, progress=progress)
+    use_threads(args.threads)
+    decoded = decode(container, name=job.name, progress=progress, device=choose_device(args.device))
     if job.target == STREAM:
         write_result(STREAM, png(decoded.rgb), args.force)
     else:

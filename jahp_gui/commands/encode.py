@@ -5,10 +5,13 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jahp_gui.codec.images import IMAGE_SUFFIXES, LoadedImage, find_images, load_image
+from jahp_gui.codec.device import choose_device
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.images import IMAGE_SUFFIXES, LoadedImage, find_images, load_image, load_weights
 from jahp_gui.codec.models import DEFAULT_MODEL, find_model
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR, PRIOR_NAMES
 from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
+from jahp_gui.codec.threads import use_threads
 from jahp_gui.commands.common import (
     STREAM,
     Job,
@@ -21,7 +24,6 @@ from jahp_gui.commands.common import (
     positive,
     read_stream,
     run_jobs,
-    set_threads,
     write_result,
 )
 
@@ -41,6 +43,8 @@ jahp encode photo.png                              photo.jahp at λ = 0.0128
 jahp encode photo.png small.jahp --target-kb 40    the λ that makes 40 000 bytes of it
 jahp encode photo.png --prior factorized --psnr    another prior; report the PSNR of the decoded file
 jahp encode photos/ --out-dir packed --lmbda 0.05  every image of a folder
+jahp encode photo.png --effort 2                   a minute of search for a smaller and better file
+jahp encode photo.png --effort 1 --importance mask.png   bits go where the mask is white
 jahp encode - - < photo.png | ssh host jahp decode - photo.png
 """,
     )
@@ -67,6 +71,20 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
     rate.add_argument("--target-kb", type=positive, metavar="X", help="search the λ that gives X·1000 bytes")
     rate.add_argument("--target-psnr", type=positive, metavar="X", help="search the λ that gives X dB; implies --psnr")
     parser.add_argument(
+        "--effort",
+        type=int,
+        choices=(0, 1, 2, 3),
+        default=0,
+        help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (half as long "
+        "again), 2 refinement (a minute for a photo of 0.4 megapixels), 3 thorough refinement (minutes); default 0",
+    )
+    parser.add_argument(
+        "--importance",
+        metavar="MASK",
+        help="grey image of the same size: λ is that of its white part, errors in its black part count for almost "
+        "nothing; needs --effort 1 or more",
+    )
+    parser.add_argument(
         "--psnr",
         action="store_true",
         help="decode what was written and report its PSNR over 8-bit RGB (in JSON null for equal pictures)",
@@ -74,13 +92,15 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.importance and not args.effort:
+        raise UsageError("--importance needs --effort 1 or more: plain rounding treats all pixels alike.")
     jobs = plan_jobs(args.paths, args.out_dir, ".jahp", IMAGE_SUFFIXES, find_images)
     card = find_model(args.model)
     card.digest(args.prior)  # a prior it does not have is told before torch takes its seconds to load
     from jahp_gui.codec import Model
 
-    set_threads(args.threads)
-    return run_jobs(jobs, partial(encode_file, args, Model(card)), describe, args.json)
+    use_threads(args.threads)
+    return run_jobs(jobs, partial(encode_file, args, Model(card, choose_device(args.device))), describe, args.json)
 
 
 def encode_file(args: argparse.Namespace, model: "Model", job: Job, progress: Progress) -> dict[str, Any]:
@@ -95,6 +115,8 @@ def encode_file(args: argparse.Namespace, model: "Model", job: Job, progress: Pr
 def compress(args: argparse.Namespace, model: "Model", loaded: LoadedImage, progress: Progress) -> "Encoded":
     from jahp_gui.codec.codec import Target, encode, encode_to_target
 
+    weights = load_weights(args.importance, args.max_pixels) if args.importance else None
+    search = {"prior": args.prior, "effort": args.effort, "weights": weights}
     tried = 0
 
     def step(encoded: "Encoded", value: float) -> None:
@@ -104,8 +126,8 @@ def compress(args: argparse.Namespace, model: "Model", loaded: LoadedImage, prog
 
     target = target_of(args)
     if target is None:
-        return encode(model, loaded.rgb, prior=args.prior, lmbda=args.lmbda)
-    return encode_to_target(model, loaded.rgb, Target(*target), prior=args.prior, progress=step)
+        return encode(model, loaded.rgb, lmbda=args.lmbda, progress=progress, **search)
+    return encode_to_target(model, loaded.rgb, Target(*target), progress=step, **search)
 
 
 def target_of(args: argparse.Namespace) -> tuple[str, float] | None:
@@ -134,6 +156,7 @@ def report(args: argparse.Namespace, model: "Model", loaded: LoadedImage, encode
         "lmbda": model.lmbda(header.gain_index),
         "gain_index": header.gain_index,
         "prior": args.prior,
+        "effort": args.effort,
         "model": header.model_id,
         "width": header.width,
         "height": header.height,

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from jahp_gui.codec.models import CARD, Card, find_model, installed_models, model_folders
-from jahp_gui.commands.common import add_json_argument, describe_command, print_json, printable
+from jahp_gui.commands.common import add_json_argument, describe_command, print_error, print_json, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,10 @@ def run(args: argparse.Namespace) -> int:
     if args.card is not None:
         print_card(find_model(args.card))
         return 0
-    entries = [facts(card) for card in installed_models()]
+    unreadable: list[str] = []
+    entries = [facts(card) for card in installed_models(unreadable)]
+    for sentence in unreadable:
+        print_error(sentence)
     if args.json:
         print_json(entries)
     elif entries:

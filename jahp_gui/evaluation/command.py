@@ -6,10 +6,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import DEFAULT_MODEL
 from jahp_gui.commands.common import (
     STREAM,
+    add_device_argument,
     add_json_argument,
     check_output,
     count,
@@ -56,6 +58,7 @@ jahp evaluate photos --out results.json --lmbdas 0.005 0.02 --classical none
         "--jobs", metavar="N", type=count, help="processes that share the cores; default: one for every two cores"
     )
     parser.add_argument("--force", action="store_true", help="replace results that exist")
+    add_device_argument(parser)
     add_json_argument(parser)
 
 
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
                 bar.total, bar.initial, bar.n = total, done, done
             bar.update(done - bar.n)
 
-        rows = measure(plan, RowCache(cache_path(args.out)), jobs, show)
+        rows = measure(plan, RowCache(cache_path(args.out)), jobs, show, choose_device(args.device))
     results = evaluate(plan, rows, command_line(args), jobs)
     written = [args.out]
     write_atomically(args.out, results.to_json().encode(), force=args.force)

@@ -6,7 +6,6 @@ analysis transform runs once for each image and model. Units run in this process
 
 import math
 import multiprocessing
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -24,6 +23,7 @@ from jahp_gui.codec.errors import DigestError, ImageError, JahpError
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model
+from jahp_gui.codec.threads import available_cpus, physical_cores, use_threads
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.evaluation.plan import ImageFile, Plan, Series
 from jahp_gui.evaluation.rows import Key, Row, RowCache
@@ -37,13 +37,13 @@ def default_jobs() -> int:
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Logical processors this process may use."""
+    return len(available_cpus())
 
 
-def measure(plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int], None]) -> list[Row]:
+def measure(
+    plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int], None], device: str = "cpu"
+) -> list[Row]:
     """The plan's rows: by image, then series, then setting; those `kept` has are not measured again.
 
     `progress` is told (rows there, rows in all) at the start and after every row. Raises `JahpError` for an image or
@@ -54,7 +54,7 @@ def measure(plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int]
     ]
     there = sum(key in kept.rows for key in keys)
     progress(there, len(keys))
-    for row in _run(units(plan, kept.rows.keys()), jobs):
+    for row in _run(units(plan, kept.rows.keys(), device), jobs):
         kept.add(row)
         there += 1
         progress(there, len(keys))
@@ -66,7 +66,7 @@ def key_of(image: ImageFile, series: Series, setting: float) -> Key:
     return image.path.name, image.sha256, series.key, series.version, setting
 
 
-def units(plan: Plan, known: Collection[Key]) -> "list[Unit]":
+def units(plan: Plan, known: Collection[Key], device: str = "cpu") -> "list[Unit]":
     """The work that is left, image by image."""
     found: list[Unit] = []
     for image in plan.images:
@@ -75,7 +75,9 @@ def units(plan: Plan, known: Collection[Key]) -> "list[Unit]":
             missing = [setting for setting in series.settings if key_of(image, series, setting) not in known]
             files[str(series.card.folder)] += [(setting, series.prior) for setting in missing]
         # All priors of one λ side by side: they share the picture.
-        found += [LearnedUnit(image, folder, tuple(sorted(wanted))) for folder, wanted in files.items() if wanted]
+        found += [
+            LearnedUnit(image, folder, tuple(sorted(wanted)), device) for folder, wanted in files.items() if wanted
+        ]
         for classical in plan.classical:
             qualities = tuple(
                 setting for setting in classical.settings if key_of(image, classical, setting) not in known
@@ -92,10 +94,11 @@ class LearnedUnit:
     image: ImageFile
     folder: str
     files: tuple[tuple[float, str], ...]
+    device: str = "cpu"
 
     def rows(self) -> Iterator[Row]:
         """Write, read back and compare, one file after the other."""
-        model = _warm_model(self.folder)
+        model = _warm_model(self.folder, self.device)
         for prior in {prior for _, prior in self.files}:
             model.prior(prior)  # the weights are read before the clock starts
         rgb = load_image(self.image.path).rgb
@@ -173,9 +176,9 @@ class PictureOnceModel(Model):
 
 
 @cache
-def _warm_model(folder: str) -> PictureOnceModel:
+def _warm_model(folder: str, device: str) -> PictureOnceModel:
     """A model of this process with its transforms read and run once, so that the first image is not timed slower."""
-    model = PictureOnceModel(find_model(folder))
+    model = PictureOnceModel(find_model(folder), device)
     y_hat = model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0)
     model.synthesis(y_hat, 0, 64, 64)
     return model
@@ -223,12 +226,13 @@ def _row(
 def _run(work: "list[Unit]", jobs: int) -> Iterator[Row]:
     """The rows of all units, as they come."""
     if jobs == 1 or len(work) <= 1:
+        use_threads()
         for unit in work:
             yield from unit.rows()
         return
     # Spawned: a forked copy of a process that has run torch can hang on the locks of threads it does not have.
     context = multiprocessing.get_context("spawn")
-    threads = max(1, available_cores() // jobs)
+    threads = max(1, physical_cores() // jobs)
     pool = ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(threads,))
     try:
         for done in as_completed([pool.submit(_rows_of, unit) for unit in work]):

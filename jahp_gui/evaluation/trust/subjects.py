@@ -83,6 +83,14 @@ class PeakMemory:
         return None if self._before is None else max(_status("VmHWM") - self._before, 0)
 
 
+def peak_memory() -> int | None:
+    """The most bytes of memory this process ever had; None where the system does not say."""
+    try:
+        return _status("VmHWM")
+    except OSError:
+        return None
+
+
 def _status(field: str) -> int:
     text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     return 1024 * int(text.partition(field + ":")[2].split(None, 1)[0])

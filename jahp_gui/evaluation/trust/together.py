@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jahp_gui.commands.common import count, set_threads
+from jahp_gui.codec.threads import use_threads
+from jahp_gui.commands.common import count
 from jahp_gui.evaluation.trust.fuzz import TEST_MODEL
 from jahp_gui.evaluation.trust.subjects import picture
 
@@ -68,7 +69,7 @@ def compare(model: str, threads: int, processes: int, inner: int) -> Comparison:
 
 
 def alone(model: str, inner: int) -> list[str]:
-    set_threads(inner)
+    use_threads(inner)
     from jahp_gui.codec import Model
 
     return results(Model.load(model))

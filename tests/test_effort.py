@@ -1,0 +1,267 @@
+"""The encoder's search: exact against the coder, never worse than rounding, stoppable, the same bytes every time."""
+
+import dataclasses
+import json
+import sys
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from jahp_gui.cli import main
+from jahp_gui.codec import metrics
+from jahp_gui.codec.codec import Target, decode, encode, encode_searched, encode_to_target
+from jahp_gui.codec.effort import Problem, annealing, rounding, search
+from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.latent_coding import measure_latents, section_bits
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.prior_names import PRIOR_NAMES
+from jahp_gui.gui.samples import FIRST, path_of
+from jahp_gui.training.freeze import freeze
+from jahp_gui.training.objective import TrainingModel
+from jahp_gui.training.thaw import thaw
+
+PRIORS = list(PRIOR_NAMES.values())
+GAIN_INDEX = 48
+
+
+@pytest.fixture(scope="module")
+def rgb() -> np.ndarray:
+    """A part of a photo, its sides no multiples of 16."""
+    with Image.open(path_of(FIRST)) as image:
+        return np.array(image.convert("RGB").resize((256, 256)))[40:145, 60:190]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return Model.load("psnr-1")
+
+
+def problem_of(model: Model, rgb: np.ndarray, prior: str = "joint", **changes) -> Problem:
+    return Problem(model, rgb, model.analysis(rgb), prior, GAIN_INDEX, **changes)
+
+
+def cost_of(problem: Problem, data: bytes) -> float:
+    """λ·D + bpp of a file: its bytes, and the picture decoded from them."""
+    picture = decode(data, model=problem.model).rgb
+    whole = slice(None), slice(None)
+    return problem.lmbda * problem.distortion_of(picture, *whole) + 8 * len(data) / (rgb_size(problem))
+
+
+def rgb_size(problem: Problem) -> int:
+    return problem.rgb.shape[0] * problem.rgb.shape[1]
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["jahp_gui.codec.effort.search"], "ANNEALING_STEPS", {2: 40, 3: 60})
+    monkeypatch.setattr(annealing, "EVALUATE_EVERY", 10)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_soft_rate_is_the_coders(shipped: Model, rgb: np.ndarray, prior: str) -> None:
+    y_hat = shipped.quantise(shipped.analysis(rgb), GAIN_INDEX)
+    z_hat = shipped.prior(prior).side_information(y_hat, GAIN_INDEX)
+    exact = section_bits(shipped.prior(prior), y_hat, GAIN_INDEX, z_hat)
+    maps = measure_latents(shipped.prior(prior), y_hat, GAIN_INDEX, z_hat)
+    z_bits = 0.0 if maps.z_bits is None else maps.z_bits.sum(dtype=np.float64)
+    assert exact == pytest.approx(maps.bits.sum(dtype=np.float64) + z_bits, rel=1e-6)
+
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
+
+    soft = SoftCodec(shipped, prior, GAIN_INDEX, int(np.abs(y_hat).max()))
+    latents = Latents(tensor(y_hat), None if z_hat is None else tensor(z_hat))
+    assert soft.bits(latents).item() == pytest.approx(exact, rel=0.01)
+    picture = soft.picture(latents.y)[0, :, : rgb.shape[0], : rgb.shape[1]].permute(1, 2, 0)
+    rounded = picture.mul(255).round().numpy().astype(int)
+    assert np.abs(rounded - shipped.synthesis(y_hat, GAIN_INDEX, *rgb.shape[:2])).max() <= 1
+
+
+def test_tabled_bits_are_linear_between_the_coders(tiny_model: Model) -> None:
+    tables = tiny_model.prior("joint").side_tables()
+    soft = TabledBits(tables, -32, 31, torch.device("cpu"))
+    channels = len(tables.wide)
+    x = torch.tensor([-32.0, -3.0, 0.0, 0.25, 31.0]).expand(1, channels, 1, 5)
+    bits = soft(x)[0, :, 0].numpy()
+    for channel in range(channels):
+        row = np.full(5, channel)
+        exact = tables.bits(np.array([-32, -3, 0, 1, 31]), row)
+        assert bits[channel, [0, 1, 2, 4]] == pytest.approx(exact[[0, 1, 2, 4]], rel=1e-5)
+        assert bits[channel, 3] == pytest.approx(0.75 * exact[2] + 0.25 * exact[3], rel=1e-5)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_effort_one_is_better_than_rounding(shipped: Model, rgb: np.ndarray, prior: str) -> None:
+    problem = problem_of(shipped, rgb, prior)
+    plain, searched = (encode_searched(problem, effort) for effort in (0, 1))
+    assert cost_of(problem, searched.data) < cost_of(problem, plain.data)
+    assert np.abs(searched.y_hat.astype(int) - plain.y_hat).max() >= 1
+    assert np.array_equal(decode(searched.data, model=shipped).y_hat, searched.y_hat)
+
+
+def test_effort_zero_is_plain_rounding(tiny_model: Model, rgb: np.ndarray) -> None:
+    assert encode(tiny_model, rgb, effort=0).data == encode(tiny_model, rgb).data
+
+
+def test_refinement_beats_effort_one_on_shipped_weights(shipped: Model, rgb: np.ndarray, few_steps: None) -> None:
+    problem = problem_of(shipped, rgb[:96, :96])
+    quick, refined = (encode_searched(problem, effort) for effort in (1, 2))
+    assert cost_of(problem, refined.data) < 0.98 * cost_of(problem, quick.data)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_every_candidate_is_better_and_can_be_written(
+    tiny_model: Model, rgb: np.ndarray, prior: str, few_steps: None
+) -> None:
+    problem = problem_of(tiny_model, rgb, prior)
+    found = list(search(problem, 2))
+    assert len(found) >= 3 and found[-1].fraction == 1.0
+    costs = []
+    for candidate in found:
+        costs.append(problem.cost(candidate.y_hat, candidate.z_hat))
+    assert all(after <= before + 1e-6 for before, after in pairwise(costs))
+    assert costs[-1] < costs[0]
+    written = encode_searched(problem, 2)
+    assert np.array_equal(written.y_hat, found[-1].y_hat), "the same search finds the same latents"
+    assert 8 * len(written.data) / rgb_size(problem) <= costs[-1]
+    assert cost_of(problem, written.data) == pytest.approx(costs[-1], rel=0.2)
+
+
+def test_stopping_early_keeps_a_valid_file(tiny_model: Model, rgb: np.ndarray, few_steps: None) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(fraction: float) -> None:
+        if fraction > 0:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        encode(tiny_model, rgb, effort=3, progress=stop)
+    problem = problem_of(tiny_model, rgb)
+    early = list(takewhile(lambda candidate: candidate.fraction < 0.7, search(problem, 3)))[-1]
+    assert early.z_hat is not None
+    assert problem.cost(early.y_hat, early.z_hat) < problem.cost(tiny_model.quantise(problem.y, GAIN_INDEX))
+    # Nothing of autograd is left behind in this thread.
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+def test_tiles_together_are_better_too(
+    tiny_model: Model, rgb: np.ndarray, few_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (annealing, rounding):
+        monkeypatch.setattr(module, "TILE_SIDE", 4)
+    problem = problem_of(tiny_model, rgb)
+    found = list(search(problem, 2))
+    fractions = [candidate.fraction for candidate in found]
+    assert fractions == sorted(fractions) and any(0.2 < fraction < 0.6 for fraction in fractions)
+    first, last = found[0], found[-1]
+    moved = (first.y_hat != last.y_hat).any(2)
+    assert moved[:4, :4].any() and moved[4:, 4:].any()
+    assert problem.cost(last.y_hat, last.z_hat) < problem.cost(first.y_hat)
+
+
+@pytest.fixture
+def ms_ssim_model(tiny_model: Model) -> Model:
+    """The tiny model, searched for MS-SSIM: λ of such a model belongs to 1 − MS-SSIM."""
+    anchors = [2.4 * (230 / 2.4) ** (number / 7) for number in range(8)]
+    config = {**tiny_model.card.config, "objective": "ms-ssim", "lmbda_anchors": anchors}
+    return Model(dataclasses.replace(tiny_model.card, config=config))
+
+
+def test_ms_ssim_is_searched_for_where_the_model_is_made_for_it(
+    ms_ssim_model: Model, rgb: np.ndarray, few_steps: None
+) -> None:
+    problem = problem_of(ms_ssim_model, rgb)
+    assert min(rgb.shape[:2]) < 161, "smaller than five scales need"
+    plain, quick, refined = (encode_searched(problem, effort) for effort in (0, 1, 2))
+    costs = [cost_of(problem, encoded.data) for encoded in (plain, quick, refined)]
+    assert costs[1] <= costs[0] and costs[2] < costs[0]
+
+
+def test_weights_move_bits(shipped: Model, rgb: np.ndarray, few_steps: None) -> None:
+    inside = np.zeros(rgb.shape[:2], np.float32)
+    inside[32:80, 32:96] = 1.0
+    even, weighted = (problem_of(shipped, rgb, weights=weights) for weights in (None, inside * 0.98 + 0.02))
+
+    def shares(problem: Problem, effort: int) -> tuple[float, float, float]:
+        encoded = encode_searched(problem, effort)
+        maps = measure_latents(shipped.prior("joint"), encoded.y_hat, GAIN_INDEX)
+        bits = maps.bits.sum(2)
+        error = ((decode(encoded.data, model=shipped).rgb - rgb.astype(float)) ** 2).mean(2)
+        return bits[2:5, 2:6].sum() / bits.sum(), error[inside > 0].mean(), error[inside == 0].mean()
+
+    for effort in (1, 2):
+        share, error_inside, error_outside = shares(even, effort)
+        weighted_share, weighted_inside, weighted_outside = shares(weighted, effort)
+        assert weighted_share > 1.1 * share
+        assert weighted_inside < 1.1 * error_inside and weighted_outside > 1.3 * error_outside
+
+
+def test_what_cannot_be_searched_is_said(tiny_model: Model, rgb: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="effort is one of 0, 1, 2, 3, not 4"):
+        encode(tiny_model, rgb, effort=4)
+    with pytest.raises(UsageError, match="mask is 5 × 7 pixels and the image 130 × 105"):
+        encode(tiny_model, rgb, effort=1, weights=np.ones((7, 5), np.float32))
+    with pytest.raises(UsageError, match="needs an effort of 1"):
+        encode(tiny_model, rgb, effort=0, weights=np.ones(rgb.shape[:2], np.float32))
+
+
+def test_a_target_with_effort(tiny_model: Model, rgb: np.ndarray) -> None:
+    target = Target("bytes", 0.97 * len(encode(tiny_model, rgb, lmbda=0.03).data))
+    plain = encode_to_target(tiny_model, rgb, target)
+    searched = encode_to_target(tiny_model, rgb, target, effort=1)
+    assert abs(len(searched.data) / target.value - 1) < 0.02
+    plain_psnr, psnr = (metrics.psnr(rgb, decode(file.data, model=tiny_model).rgb) for file in (plain, searched))
+    assert psnr > plain_psnr
+    assert np.array_equal(decode(searched.data, model=tiny_model).y_hat, searched.y_hat)
+
+
+def test_the_command_line(tmp_path: Path, rgb: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, mask = str(tmp_path / "photo.png"), str(tmp_path / "mask.png")
+    Image.fromarray(rgb).save(photo)
+    grey = np.full(rgb.shape[:2], 20, np.uint8)
+    grey[:50] = 255
+    Image.fromarray(grey).save(mask)
+    tiny, sizes = ["--model", "tiny", "--lmbda", "0.1"], []
+    for options in ([], ["--effort", "1"], ["--effort", "1", "--importance", mask]):
+        assert main(["encode", photo, str(tmp_path / f"{len(sizes)}.jahp"), *tiny, "--json", *options]) == 0
+        entry = json.loads(capsys.readouterr().out)
+        entry = entry["files"][0]
+        assert entry["effort"] == bool(options)
+        sizes.append(entry["bytes"])
+        assert main(["decode", str(tmp_path / f"{len(sizes) - 1}.jahp"), str(tmp_path / f"{len(sizes)}.png")]) == 0
+        capsys.readouterr()
+    assert len(set(sizes)) == 3 and sizes[2] < sizes[1]
+    assert main(["encode", photo, str(tmp_path / "x.jahp"), "--importance", mask]) == 2
+    assert "--importance needs --effort 1" in capsys.readouterr().err
+    Image.fromarray(grey[:, :9]).save(mask)
+    options = ["--model", "tiny", "--effort", "1", "--importance", mask]
+    assert main(["encode", photo, str(tmp_path / "x.jahp"), *options]) == 2
+    assert "make them the same size" in capsys.readouterr().err
+    assert not (tmp_path / "x.jahp").exists()
+
+
+def test_freezing_what_was_thawed_gives_the_same_networks(tiny_model: Model, tmp_path: Path) -> None:
+    import safetensors.numpy
+
+    training = TrainingModel(tiny_model.config, tuple(tiny_model.card.priors))
+    training.load_state_dict(thaw(tiny_model.card.folder))
+    freeze(training.eval(), tmp_path / "again", {"id": "again", "title": "", "training": {}, "results": {}})
+    for name in tiny_model.card.files:
+        before = safetensors.numpy.load_file(tiny_model.card.folder / f"{name}.safetensors")
+        after = safetensors.numpy.load_file(tmp_path / "again" / f"{name}.safetensors")
+        # Densities are fitted, and layers in ordinary floats were stored otherwise when this model was made.
+        exact = [key for key in before if key.endswith((".exponent", ".bias", "linear.weight", "masked.weight"))]
+        exact = [key for key in exact if not key.startswith(("analysis.", "synthesis."))]
+        for key in exact:
+            assert np.array_equal(before[key], after[key]), f"{name}: {key}"
+    rgb = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    again = Model.load(tmp_path / "again")
+    for prior in tiny_model.card.priors:
+        sizes = [len(encode(model, rgb, prior=prior).data) for model in (tiny_model, again)]
+        assert sizes[1] == pytest.approx(sizes[0], rel=0.03), prior

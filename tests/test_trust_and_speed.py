@@ -1,0 +1,295 @@
+"""Bounded memory, exact sums in float32, threads, devices, and what measures them. No time is asserted."""
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jahp_gui import bench_mbt2018
+from jahp_gui.bench_goals import GOALS
+from jahp_gui.cli import main
+from jahp_gui.codec import fixed_point, threads
+from jahp_gui.codec.codec import Target, decode, encode, encode_to_target
+from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.device import choose_device
+from jahp_gui.codec.errors import ModelError, UsageError
+from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, CHUNK, SINGLE_LIMIT, FrozenLayer, spans
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import find_model, installed_models
+from jahp_gui.codec.priors import frozen_gaussian
+from jahp_gui.evaluation.trust import __main__ as trust
+from jahp_gui.evaluation.trust import sizes, times
+from jahp_gui.evaluation.trust.subjects import picture
+
+# ---------------------------------------------------------------- exact sums
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    inputs=st.integers(1, 5 * CHUNK),
+    magnitude=st.integers(0, 17),
+    bits=st.sampled_from([8, 16]),
+)
+def test_products_are_the_integers_whatever_the_size_of_the_inputs(
+    seed: int, inputs: int, magnitude: int, bits: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    limit = 1 << (bits - 1)
+    weight = generator.integers(1 - limit, limit, (inputs, 7))
+    x = generator.integers(-(1 << magnitude), (1 << magnitude) + 1, (5, inputs))
+    x[0] = np.sign(weight[:, 0]) << magnitude  # the largest sum there can be
+    layer = FrozenLayer(torch.from_numpy(weight.astype(np.float64)), torch.zeros(7).double(), torch.ones(7), False)
+    assert layer.products(torch.from_numpy(x.astype(np.float32))).long().tolist() == (x @ weight).tolist()
+
+
+def test_chunks_go_together_as_long_as_their_bounds_allow() -> None:
+    half = SINGLE_LIMIT / 2
+    assert list(spans([half, half, 1.0])) == [(slice(0, 2 * CHUNK), True), (slice(2 * CHUNK, 3 * CHUNK), True)]
+    assert list(spans([1.0, 3 * half, 1.0])) == [
+        (slice(0, CHUNK), True),
+        (slice(CHUNK, 2 * CHUNK), False),
+        (slice(2 * CHUNK, 3 * CHUNK), True),
+    ]
+
+
+def test_float32_is_not_used_where_torch_may_round_its_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fixed_point.float32_is_exact("highest")
+    assert not fixed_point.float32_is_exact("medium")
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    layer = FrozenLayer(torch.full((3, 1), 127.0).double(), torch.zeros(1).double(), torch.ones(1), False)
+    monkeypatch.setattr(FrozenLayer, "single", property(lambda self: pytest.fail("float32 was used")))
+    assert layer.products(torch.full((1, 3), float(ACTIVATION_LIMIT))).item() == 3 * 127 * ACTIVATION_LIMIT
+
+
+@pytest.mark.parametrize("size", [(70, 9), (5, 3), (19, 18), (33, 7)], ids=str)
+def test_hyper_features_in_bands_are_those_of_the_whole(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    prior = tiny_model.prior("joint")
+    assert isinstance(prior, frozen_gaussian.FrozenGaussian)
+    shape = -(-size[0] // 4), -(-size[1] // 4), tiny_model.config.hyper_channels
+    z_hat = np.random.default_rng(2).integers(-8, 8, shape).astype(np.int16)
+    whole = prior._hyper_features(z_hat, *size, 60)
+    monkeypatch.setattr(frozen_gaussian, "FEATURE_ROWS", 4)
+    monkeypatch.setattr(fixed_point, "BAND_POSITIONS", 20)
+    assert torch.equal(prior._hyper_features(z_hat, *size, 60), whole)
+
+
+def test_a_search_for_a_target_gives_the_latents_of_its_file(tiny_model: Model) -> None:
+    rgb = picture(90, 70)
+    wanted = len(encode(tiny_model, rgb, lmbda=0.02).data)
+    found = encode_to_target(tiny_model, rgb, Target("bytes", wanted))
+    np.testing.assert_array_equal(found.y_hat, decode(found.data, model=tiny_model).y_hat)
+
+
+# ---------------------------------------------------------------- threads and devices
+
+
+def test_two_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "available_cpus", lambda: [0, 1, 4, 5])
+    for cpu, siblings in {0: "0,4", 1: "1,5", 4: "0,4", 5: "1,5"}.items():
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings + "\n")
+    assert threads.physical_cores(tmp_path) == 2
+    assert threads.physical_cores(tmp_path / "elsewhere") == 4
+
+
+def test_threads_are_those_asked_for_then_those_of_the_environment_then_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    monkeypatch.setattr(threads, "physical_cores", lambda: 6)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    threads.use_threads(2)
+    threads.use_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    threads.use_threads()
+    assert taken == [2, 6]
+
+
+def test_a_device_is_chosen_and_a_missing_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert (choose_device("auto"), choose_device("cpu")) == ("cpu", "cpu")
+    with pytest.raises(UsageError, match="There is no GPU here"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (choose_device("auto"), choose_device("cuda")) == ("cuda", "cuda")
+
+
+def test_transforms_run_on_the_device_and_everything_else_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device "meta" stands for a GPU: what arrives there has left the processor."""
+    here, there = Model.load("tiny"), Model.load("tiny", "meta")
+    rgb = picture(40, 56)
+    y = here.analysis(rgb)
+    y_hat = here.quantise(y, 60)
+    loaded = there._loaded()
+    assert {weight.device.type for weight in loaded.analysis.parameters()} == {"meta"}
+    assert {weight.device.type for weight in loaded.synthesis.parameters()} == {"meta"}
+
+    def analysis(x: torch.Tensor) -> torch.Tensor:
+        assert x.device.type == "meta"
+        return torch.from_numpy(y).permute(2, 0, 1)[None]
+
+    def synthesis(y: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        assert (y.device.type, position.device.type) == ("meta", "meta")
+        return torch.full((1, 3, 48, 64), 0.5)
+
+    monkeypatch.setattr(loaded, "analysis", analysis)
+    monkeypatch.setattr(loaded, "synthesis", synthesis)
+    np.testing.assert_array_equal(there.quantise(there.analysis(rgb), 60), y_hat)
+    assert there.synthesis(y_hat, 60, 40, 56).shape == (40, 56, 3)
+
+
+def test_the_command_line_takes_a_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    photo, packed = tmp_path / "photo.png", tmp_path / "photo.jahp"
+    Image.fromarray(picture(20, 30)).save(photo)
+    assert main(["encode", str(photo), "--model", "tiny", "--device", "cpu"]) == 0
+    assert main(["decode", str(packed), str(tmp_path / "back.png"), "--device", "cpu"]) == 0
+    if not torch.cuda.is_available():
+        assert main(["decode", str(packed), str(tmp_path / "more.png"), "--device", "cuda"]) == 2
+        assert "There is no GPU here" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- what is told
+
+
+def test_standard_input_is_read_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jahp_gui.commands.common.STREAM_LIMIT", 3 << 20)
+    pipe = io.BytesIO(bytes(100 << 20))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
+    monkeypatch.setattr("jahp_gui.commands.encode.check_output", lambda path, force: None)
+    assert main(["encode", "-", "-", "--model", "tiny"]) == 2
+    assert "Standard input holds more than 3 MB, the most that is read from it" in capsys.readouterr().err
+    assert pipe.tell() <= 5 << 20
+
+
+def test_a_damaged_card_is_told_by_the_list_of_models_and_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "card.json").write_text("{")
+    monkeypatch.setenv("JAHP_MODELS", f"{tmp_path}{os.pathsep}{Path(__file__).parent / 'models'}")
+    sentences: list[str] = []
+    assert "tiny" in [card.model_id for card in installed_models(sentences)]
+    assert len(sentences) == 1
+    assert main(["models"]) == 0
+    captured = capsys.readouterr()
+    assert "tiny" in captured.out
+    assert captured.err == f"jahp: {sentences[0]}\n"
+    with pytest.raises(ModelError, match="is damaged"):
+        find_model("mine")
+
+
+# ---------------------------------------------------------------- beside mbt2018
+
+SMALL = ModelConfig(
+    transform="paper",
+    latent_channels=8,
+    transform_widths=(8,),
+    hyper_channels=4,
+    hyper_width=8,
+    hyper_features=8,
+    context_reduction=8,
+    context_features=8,
+    parameter_widths=(12, 8),
+)
+
+
+def test_a_random_model_has_latents_of_the_wished_spread_and_few_escapes(tmp_path: Path) -> None:
+    rgb = picture(128, 192)
+    model = Model(bench_mbt2018.random_model(tmp_path, SMALL, rgb, 2.0, 0.0128))
+    encoded = encode(model, rgb, lmbda=0.0128)
+    assert encoded.y_hat.std() == pytest.approx(2.0, rel=0.1)
+    gaussian = np.log2(2.0 * np.sqrt(2 * np.pi * np.e)) * encoded.y_hat.size  # bits of N(0, 2), had it that shape
+    assert 8 * len(encoded.data) < 1.3 * gaussian
+    np.testing.assert_array_equal(decode(encoded.data, model=model).y_hat, encoded.y_hat)
+
+
+def test_the_sizes_of_the_papers_architecture_are_those_of_mbt2018() -> None:
+    config = bench_mbt2018.paper_config(192, 192)
+    assert (config.transform_widths, config.parameter_widths) == ((192,), (640, 512))
+    assert config.hyper_features == config.context_features == 384
+
+
+def test_ratios_are_theirs_by_ours() -> None:
+    seconds = {"mbt2018": {"encode": 8.0, "decode": 24.0}}
+    seconds |= {name: {"encode": 2.0, "decode": 1.5} for name in GOALS}
+    assert bench_mbt2018.ratios(seconds) == {name: {"encode": 4.0, "decode": 16.0} for name in GOALS}
+
+
+def test_compressai_takes_its_turn(tiny_model: Model) -> None:
+    pytest.importorskip("compressai")
+    encode_job, decode_job = bench_mbt2018.mbt2018_jobs(8, 8, picture(64, 64), 2.0)
+    encode_job()
+    decode_job()
+
+
+# ---------------------------------------------------------------- the table
+
+
+def test_sections_that_are_not_measured_again_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def section(name: str, held: bool) -> trust.Section:
+        def measure(args: argparse.Namespace) -> trust.Measured:
+            calls.append(name)
+            return trust.Measured(f"{name} {args.files}", held)
+
+        return trust.Section(f"Title {name}", measure)
+
+    monkeypatch.setattr(trust, "SECTIONS", {"a": section("a", True), "b": section("b", False)})
+    out = tmp_path / "TRUST.md"
+    assert trust.main(["--files", "1", "--out", str(out)]) == 1
+    assert trust.main(["--files", "2", "--only", "a", "--out", str(out)]) == 0
+    assert calls == ["a", "b", "a"]
+    text = out.read_text()
+    assert "a 2" in text
+    assert "a 1" not in text
+    assert text.index("Title a") < text.index("a 2") < text.index("Title b") < text.index("b 1")
+
+
+def test_the_table_in_the_repository_has_sections_that_the_command_knows() -> None:
+    kept = trust.read_sections(Path(trust.__file__).with_name("TRUST.md"))
+    assert kept
+    assert set(kept) <= {section.title for section in trust.SECTIONS.values()}
+
+
+def test_an_image_goes_there_and_back_in_processes_whose_memory_is_known() -> None:
+    result = sizes.measure("17x33", str(Path(__file__).parent / "models" / "tiny"))
+    assert result.fault == ""
+    assert result.bytes > 0
+    assert result.row().startswith("| 17 × 33 | 0.000561 |")
+    over = sizes.Result("9x9", 81, 5, sizes.Way(1.0, sizes.LIMIT + 1, ""), result.decode)
+    assert over.fault == "2,861 MB of memory"
+
+
+def test_times_are_told_with_and_without_compressai() -> None:
+    stages = {"total": 2.0, "transforms": 0.5, "entropy networks": 1.0, "range coder": 0.5}
+    results = {
+        "start-up": {"jahp --version": 0.1, "import codec": 2.0},
+        "sizes": [{"size": "1000x500", "encode": stages, "decode": stages, "peak memory MB": 700.0}],
+    }
+    text = times.text(results)
+    assert "| 1000 × 500 | 2.00 s, 0.2 MP/s | 2.00 s, 0.2 MP/s | 75% | 700 MB |" in text
+    assert "no ratios" in text
+    pair = {"encode": 4.0, "decode": 16.0}
+    ratios = dict.fromkeys(GOALS, pair)
+    beside = {"size": "768x512", "N": 192, "M": 320, "repetitions": 3, "threads": 2, "seconds": {"mbt2018": pair}}
+    text = times.text({**results, "mbt2018": {**beside, "ratios": ratios, "processor ratios": ratios}})
+    assert "| the shipped default (goals 15 and 30) | 4.0 × (4.0) | 16.0 × (16.0) |" in text
