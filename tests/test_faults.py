@@ -136,7 +136,7 @@ class Hostile(Subject):
             while time.process_time() - started < 0.05:
                 pass
         if data == b"\2":
-            np.ones(30_000_000, np.uint8).sum()
+            np.ones(60_000_000, np.uint8).sum()  # over 32 MB malloc never serves from what it kept resident
         return "refused", 8_000_000, None
 
 

@@ -17,10 +17,10 @@ from jahp_gui.codec.models import DEFAULT_MODEL, model_folders
 from jahp_gui.gui import samples, theme
 from jahp_gui.gui.controller import Controller
 from jahp_gui.gui.files import FileController
-from jahp_gui.gui.i18n import LANGUAGES, set_language, system_language
+from jahp_gui.gui.i18n import LANGUAGES, set_language, system_language, tr
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.main_window import MainWindow, app_icon
-from jahp_gui.gui.session import Session
+from jahp_gui.gui.session import EFFORTS, Session
 from jahp_gui.gui.settings import Settings
 
 SHUTDOWN_SECONDS = 0.7
@@ -33,6 +33,7 @@ class Explorer(QObject):
     def __init__(self, settings: Settings):
         super().__init__()
         self.settings = settings
+        self._settings_told = False
         self.session = Session(self)
         self.jobs = Jobs(self)
         self.controller = Controller(self.session, self.jobs, self)
@@ -57,6 +58,7 @@ class Explorer(QObject):
                 self.session.set_choice(prior=prior)
             if lmbda > 0:
                 self.session.set_lmbda(lmbda)
+            self.session.set_effort(min(max(int(self.settings.number("effort", 0)), EFFORTS[0]), EFFORTS[-1]))
         last = [path for path in self.settings.paths("last images") if path.is_file()]
         if paths:
             self.files.open_paths(paths)
@@ -64,6 +66,7 @@ class Explorer(QObject):
             self.files.open_paths(last)
         else:
             self.files.open_sample(samples.FIRST)
+        self._write_settings()
 
     def _restore(self) -> None:
         session, settings = self.session, self.settings
@@ -86,6 +89,7 @@ class Explorer(QObject):
             settings.set("model", session.choice.model_id)
             settings.set("prior", session.choice.prior)
             settings.set("lmbda", session.lmbda)
+            settings.set("effort", session.effort)
         with contextlib.suppress(JahpError):  # the installation lacks its folder of models
             installed = model_folders()
             opened = [card.folder for card in session.cards if card.folder.parent not in installed]
@@ -100,7 +104,14 @@ class Explorer(QObject):
         settings.set("plot/anchor", session.plot.anchor)
         ordered = sorted(session.items, key=lambda item: item is not session.current)  # the shown one first
         settings.set("last images", [item.path for item in ordered if item.path is not None])
-        settings.sync()
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        """To the disk; where that fails it is said, once."""
+        if not self.settings.sync() and not self._settings_told:
+            self._settings_told = True
+            sentence = tr("The settings cannot be written to {file}: this window's are lost when it is closed.")
+            self.session.tell(sentence.format(file=self.settings.file), "error")
 
     # ------------------------------------------------------------ the window
 
@@ -115,10 +126,12 @@ class Explorer(QObject):
         """Texts are set when widgets are built: another language is another window on the same session."""
         old = self.window
         self.settings.set("language", language)
+        self._write_settings()
         assert old is not None
         old.closing.disconnect(self._keep)
         old.keep_geometry()
         old.plot.view.stop()
+        old.is_replaced = True
         self._open_window(language)
         assert self.window is not None
         self.window.show()

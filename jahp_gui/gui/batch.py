@@ -27,6 +27,7 @@ from jahp_gui.gui.dialogs import add_row, table_of
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.results import Choice
+from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class BatchRow:
 
 def compress_folder(model: "Model", choice: Choice, source: Path, target: Path, job: Job) -> list[BatchRow]:
     """Every image of a folder as a `.jahp` in another one; what fails is told and the rest goes on."""
-    from jahp_gui.codec.codec import encode_y
+    from jahp_gui.codec.codec import encode
 
     paths, rows = find_images(source), []
     for number, path in enumerate(paths):
@@ -53,11 +54,13 @@ def compress_folder(model: "Model", choice: Choice, source: Path, target: Path, 
         try:
             rgb = load_image(path).rgb
             height, width, _ = rgb.shape
-            encoded = encode_y(model, model.analysis(rgb), height, width, choice.prior, choice.gain_index)
+            lmbda = model.lmbda(choice.gain_index)
+            # What is refined for minutes is one image at a time; the region is of another image.
+            encoded = encode(model, rgb, prior=choice.prior, lmbda=lmbda, effort=choice.unrefined.effort)
             write_atomically(target / f"{path.stem}.jahp", encoded.data)
             row = BatchRow(path.name, len(encoded.data), width * height)
         except JahpError as error:
-            row = BatchRow(path.name, error=str(error))
+            row = BatchRow(path.name, error=translated(str(error)))
         rows.append(row)
         job.progress(row)
     return rows
@@ -86,6 +89,8 @@ class BatchDialog(QDialog):
     def _lay_out(self) -> None:
         prior = captions.prior_name(self.session.choice.prior)
         setting = f"{prior}, λ {captions.lmbda_text(self.session.lmbda)}, {self.session.choice.model_id}"
+        if self.session.choice.effort > 0:
+            setting += f", {tr('effort')} 1"
         form = QFormLayout()
         form.addRow(tr("Images from"), self._folder_row(self.source, tr("Images from")))
         form.addRow(tr("Files to"), self._folder_row(self.target, tr("Files to")))

@@ -5,7 +5,7 @@ All panes share `session.view`. The widget paints from the session and writes ba
 
 from collections.abc import Iterator
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
@@ -13,7 +13,9 @@ from jahp_gui.codec.latent_views import STRIDES
 from jahp_gui.gui import captions, painting, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.painting import Pane
-from jahp_gui.gui.results import Side
+from jahp_gui.gui.region import TINT_OPACITY, RegionPainter
+from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, EXHIBITS, REFINED, DamagedResult, DecoderFrame, Side, Source
+from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
@@ -22,10 +24,14 @@ GRAB = 12.0  # how near the divider the mouse takes hold of it
 KEY_PAN = 64.0  # device pixels
 KEY_SWIPE, KEY_SWIPE_FAR = 0.01, 0.1
 SMALLEST_SELECTION = 4
+BRUSH_KEYS = {Qt.Key.Key_BracketLeft: -1, Qt.Key.Key_BracketRight: 1}  # and by how many steps its size changes
 
 
 class CompareCanvas(QWidget):
-    """Mouse: wheel zooms to the cursor, drag pans or moves the divider, Shift+drag selects a rectangle."""
+    """Mouse: wheel zooms to the cursor, drag pans or moves the divider, Shift+drag selects a rectangle.
+
+    While the region of interest is painted, the left button paints and the middle one pans.
+    """
 
     hovered = Signal(object)  # QPoint of the image pixel under the cursor, or None
     clicked = Signal(object)  # QPoint of the image pixel
@@ -38,7 +44,10 @@ class CompareCanvas(QWidget):
         self.blinking = False  # A is shown in place of B
         self.heatmap: QImage | None = None
         self._pressed_at: QPointF | None = None
-        self._grabbed = ""  # what the mouse drags: "view", "divider" or "selection"
+        self._grabbed = ""  # what the mouse drags: "view", "divider", "selection" or "paint"
+        self.region = RegionPainter(session, self)
+        self._brush: QPointF | None = None  # where the brush is, in the image
+        self.region.changed.connect(self.update)
         self._moved = False
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -51,6 +60,7 @@ class CompareCanvas(QWidget):
             session.compare_changed,
             session.selection_changed,
             session.marked_changed,
+            session.inspection_changed,
             theme.switch.changed,
         ):
             signal.connect(self.update)
@@ -108,6 +118,20 @@ class CompareCanvas(QWidget):
             painter.restore()
         if self.session.compare.mode == "swipe":
             painting.draw_divider(painter, self.divider_x(), QRectF(self.rect()))
+        if self.session.paint.on:
+            self._paint_brush(painter)
+
+    def _paint_brush(self, painter: QPainter) -> None:
+        """The brush's outline, or the rectangle that is being drawn, in all panes."""
+        paint = self.session.paint
+        for pane in self.panes():
+            painter.save()
+            painter.setClipRect(pane.rect)
+            if self.region.rectangle is not None:
+                painting.draw_outline(painter, pane.image_rect(self.region.rectangle), Qt.PenStyle.DashLine)
+            elif self._brush is not None and paint.tool != "rectangle":
+                painting.draw_circle(painter, pane.to_widget(self._brush), paint.size / 2 * pane.scale)
+            painter.restore()
 
     def _empty_text(self) -> str:
         if self.session.current is not None:
@@ -147,10 +171,19 @@ class CompareCanvas(QWidget):
                 region = side.patch.region
                 painting.draw_patch(painter, pane, side.patch.picture, region.left, region.top)
             caption = f"{name.upper()} · " + captions.side_caption(side, self.session.lmbda_at, self._pixels())
+        if side is not None:
+            self._paint_exhibit(painter, pane, side, clip)
         self._paint_marks(painter, pane, name)
         painting.draw_label(painter, caption, clip, right=self.session.compare.mode == "swipe" and name == "b")
         if not self.view.shows_all and side is not None and name == "b":
             painting.draw_minimap(painter, pane, side.picture, self.view.visible())
+
+    def _paint_exhibit(self, painter: QPainter, pane: Pane, side: Side, clip: QRectF) -> None:
+        """What marks a picture that is no ordinary result: the decoder's front, the hatching of a damaged file."""
+        if isinstance(side.of, DecoderFrame):
+            painting.draw_front(painter, pane, side.of.front, STRIDES["y"])
+        elif isinstance(side.of, DamagedResult) and side.of.objection:
+            painting.draw_hazard(painter, clip)
 
     def _paint_difference(self, painter: QPainter, pane: Pane) -> str:
         sides, gain = self.session.sides, self.session.compare.difference_gain
@@ -163,11 +196,19 @@ class CompareCanvas(QWidget):
     def _paint_marks(self, painter: QPainter, pane: Pane, name: str) -> None:
         """Heatmap, the marked latent, the selected rectangle."""
         session = self.session
+        tint = self.region.tint
+        if tint is not None and session.current is not None:
+            size = session.current.size or (0, 0)
+            painting.draw_overlay(painter, pane, tint, self.region.step, size, TINT_OPACITY)
         on_picture = name != "a" or self.blinking
         if session.compare.overlay and self.heatmap is not None and on_picture and session.current is not None:
             stride = STRIDES[session.map_choice.latents]
             size = session.current.size or (0, 0)
             painting.draw_overlay(painter, pane, self.heatmap, stride, size, session.compare.opacity)
+        for inspection in (session.pinned_inspection, session.inspection):
+            if inspection is not None and inspection.place in (session.marked, session.inspector.pinned):
+                is_pinned = inspection is session.pinned_inspection
+                painting.draw_reach(painter, pane, inspection.block, inspection.reach, is_pinned)
         if session.marked is not None:
             latents, column, row = session.marked
             stride = STRIDES[latents]
@@ -181,7 +222,21 @@ class CompareCanvas(QWidget):
             return tr("Drop the original here to compare")
         if self.session.model_error:
             return self.session.model_error
+        if source in EXHIBITS:
+            return self._exhibit_text(source)
+        if source == REFINED:
+            return tr("Press Refine in the codec panel.")
         return tr("Being made…")
+
+    def _exhibit_text(self, source: Source) -> str:
+        damaged = self.session.exhibits.get(DAMAGED.kind)
+        if source == DAMAGED and isinstance(damaged, DamagedResult):
+            return tr("Nothing of this file can be decoded:") + f"\n{translated(damaged.objection)}"
+        return {
+            DECODER: tr("Play the decoder in the tab on the right."),
+            EDITED: tr("Edit latents in the tab on the right."),
+            DAMAGED: tr("Flip bits of the file in the tab on the right."),
+        }[source]
 
     def _pixels(self) -> int:
         size = self.session.current.size if self.session.current else None
@@ -209,13 +264,20 @@ class CompareCanvas(QWidget):
             self._grabbed = "selection"
         elif self._near_divider(event.position()) and event.button() == Qt.MouseButton.LeftButton:
             self._grabbed = "divider"
+        elif self.session.paint.on and event.button() == Qt.MouseButton.LeftButton:
+            self._grabbed = "paint"
+            self.region.begin(self.image_point(event.position()))
         else:
             self._grabbed = "view"
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         position = event.position()
-        if self._pressed_at is None:
+        if self.session.paint.on:
+            self._move_brush(self.image_point(position))
+        if self._grabbed == "paint":
+            self.region.move(self.image_point(position))
+        elif self._pressed_at is None:
             near = self._near_divider(position)
             self.setCursor(Qt.CursorShape.SplitHCursor if near else Qt.CursorShape.CrossCursor)
         elif self._moved or (position - self._pressed_at).manhattanLength() > 3:
@@ -240,7 +302,9 @@ class CompareCanvas(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         if self._pressed_at is None:
             return
-        if not self._moved:
+        if self._grabbed == "paint":
+            self.region.end()
+        elif not self._moved:
             pixel = self._pixel_at(event.position())
             if pixel is not None and self._grabbed == "view":
                 self.clicked.emit(pixel)
@@ -253,14 +317,17 @@ class CompareCanvas(QWidget):
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        """Between the whole image and 100% at the point."""
-        if self.view.fitted:
+        """Between the whole image and 100% at the point; while painting, one more touch of the brush."""
+        if self.session.paint.on:
+            self.mousePressEvent(event)
+        elif self.view.fitted:
             self.view.zoom_to(1.0, self.image_point(event.position()))
         else:
             self.view.fit()
 
     def leaveEvent(self, event: object) -> None:  # noqa: N802
         self.hovered.emit(None)
+        self._move_brush(None)
 
     def _pixel_at(self, position: QPointF) -> object:
         size = self.session.current.size if self.session.current else None
@@ -282,6 +349,33 @@ class CompareCanvas(QWidget):
             self.blinking = on
             self.update()
 
+    def event(self, event: QEvent) -> bool:
+        """While painting, [ and ] are the brush's and not the shortcuts of λ."""
+        if event.type() == QEvent.Type.ShortcutOverride and self.session.paint.on:
+            assert isinstance(event, QKeyEvent)
+            if Qt.Key(event.key()) in BRUSH_KEYS:
+                event.accept()
+                return True
+        return super().event(event)
+
+    def _move_brush(self, point: QPointF | None) -> None:
+        self._brush = point
+        self.update()
+
+    def _key_painted(self, event: QKeyEvent, direction: tuple[int, int] | None) -> bool:
+        """Whether a key was for the brush: size, place, or a touch."""
+        key, paint = Qt.Key(event.key()), self.session.paint
+        if key in BRUSH_KEYS:
+            self.region.resize(BRUSH_KEYS[key])
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._brush is not None and paint.tool != "rectangle":
+            self.region.stamp(self._brush)
+        elif direction is not None and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            brush = self._brush or self.view.centre
+            self._move_brush(brush + QPointF(*direction) * max(paint.size / 2, 1))
+        else:
+            return False
+        return True
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         direction = {
             Qt.Key.Key_Left: (-1, 0),
@@ -289,6 +383,8 @@ class CompareCanvas(QWidget):
             Qt.Key.Key_Up: (0, -1),
             Qt.Key.Key_Down: (0, 1),
         }.get(Qt.Key(event.key()))
+        if self.session.paint.on and self._key_painted(event, direction):
+            return
         if event.key() == Qt.Key.Key_Space:
             self.blink(True)
         elif direction is not None and direction[0] and self.session.compare.mode == "swipe":

@@ -1,11 +1,24 @@
 """What things are called: priors, sources, sides, quantities. One place, so that labels always agree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui.i18n import tr
-from jahp_gui.gui.results import ClassicalResult, FileResult, LivePicture, SeriesKey, Side, Source
+from jahp_gui.gui.results import (
+    REFINED,
+    ROUNDED,
+    Choice,
+    ClassicalResult,
+    DamagedResult,
+    DecoderFrame,
+    EditedResult,
+    FileResult,
+    LivePicture,
+    SeriesKey,
+    Side,
+    Source,
+)
 
 LmbdaAt = Callable[[int], float]
 
@@ -40,8 +53,26 @@ QUANTITY_TERMS = {
 }
 
 
+EFFORT_NAMES = ("none", "quick", "refine", "thorough")
+EFFORT_TERMS = (
+    "Every latent is rounded to the nearest integer: the fastest, and what most codecs do.",
+    "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer with the least λ·D + R. "
+    "About the time of a second encode.",
+    "Annealed refinement: all latents move together down the gradient of λ·D + R and settle on integers as the noise "
+    "is turned down. About a minute for half a megapixel; press Refine to start, stop at any time.",
+    "The same with seven times as many steps: some percent more, for minutes.",
+)
+EXHIBIT_NAMES = {"decoder": "Decoder at work", "edited": "Edited latents", "damaged": "Damaged file"}
+
+
 def prior_name(prior: str) -> str:
     return tr(PRIOR_NAMES[prior]) if prior in PRIOR_NAMES else prior
+
+
+def ordered_priors(names: Iterable[str]) -> list[str]:
+    """From the simplest to the joint one; those of other releases last."""
+    known = list(PRIOR_NAMES)
+    return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
 
 
 def lmbda_text(lmbda: float) -> str:
@@ -65,6 +96,12 @@ def source_name(source: Source) -> str:
         return tr("Original")
     if source.kind == "current":
         return tr("Current setting")
+    if source == ROUNDED:
+        return tr("Rounded (effort 0)")
+    if source == REFINED:
+        return tr("Refined")
+    if source.kind in EXHIBIT_NAMES:
+        return tr(EXHIBIT_NAMES[source.kind])
     return prior_name(source.name) if source.kind == "prior" else codec_name(source.name)
 
 
@@ -76,8 +113,14 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
     if isinstance(of, ClassicalResult):
         quality = f"{tr(of.quality_name)} {of.quality:.4g}"
         return f"{of.label} · {quality} · {len(of.data) * 8 / pixels:.3f} bpp · {of.psnr:.2f} dB"
-    name = f"{prior_name(of.choice.prior)} · λ {lmbda_text(lmbda_at(of.choice.gain_index))}"
+    name = f"{prior_name(of.choice.prior)} · λ {lmbda_text(lmbda_at(of.choice.gain_index))}{search_text(of.choice)}"
+    if isinstance(of, DecoderFrame):
+        return f"{name} · {moment_text(of)}"
+    if isinstance(of, DamagedResult):
+        return f"{tr('DAMAGED: not what the encoder wrote')} · {name}" if of.objection else name
     psnr = f" · {of.psnr:.2f} dB" if of.psnr is not None else ""
+    if isinstance(of, EditedResult):
+        return f"{tr('edited latents')} · {name} · {of.container.bpp:.3f} bpp{psnr}"
     if isinstance(of, FileResult):
         caption = f"{name} · {of.container.bpp:.3f} bpp{psnr}"
         if side.patch is not None:
@@ -85,3 +128,21 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
         return caption
     assert isinstance(of, LivePicture)
     return f"{name} · {tr('live')}{psnr}"
+
+
+def search_text(choice: Choice) -> str:
+    """What was searched for, to follow the setting; nothing for plain rounding."""
+    if choice.effort == 0:
+        return ""
+    region = f" · {tr('region')}" if choice.mask else ""
+    return f" · {tr('effort')} {choice.effort}{region}"
+
+
+def moment_text(frame: DecoderFrame) -> str:
+    """How far a decoder is."""
+    if frame.steps_done < 0:
+        return tr("nothing decoded yet")
+    read = tr("{size:,.0f} bytes read").format(size=sum(frame.bits) / 8)
+    if frame.steps_done == 0 and frame.bits[0]:
+        return tr("side information ẑ decoded") + f" · {read}"
+    return tr("step {done:,} of {steps:,}").format(done=frame.steps_done, steps=frame.steps) + f" · {read}"

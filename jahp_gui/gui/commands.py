@@ -3,26 +3,30 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from jahp_gui.codec.images import IMAGE_SUFFIXES
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.gui import captions, exporting, work
 from jahp_gui.gui.batch import BatchDialog
 from jahp_gui.gui.dialogs import ModelCardDialog, ShortcutSheet
+from jahp_gui.gui.exact_settings import caption_of, exact_settings
 from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import qimage
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.panels.maps_panel import MapsPanel
+from jahp_gui.gui.panels.numbers_panel import NumbersPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
-from jahp_gui.gui.results import ORIGINAL, Source
-from jahp_gui.gui.session import MODES, Session
+from jahp_gui.gui.refining import RefiningController
+from jahp_gui.gui.results import ORIGINAL, ROUNDED, Source
+from jahp_gui.gui.session import EFFORTS, MODES, Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
 Handler = Callable[..., None]
+FIGURE_FILTERS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;NumPy (*.npz)"
 
 
 class SessionCommands(QObject):
@@ -41,6 +45,10 @@ class SessionCommands(QObject):
             "overlay": lambda on: session.set_compare(overlay=on),
             "same_jpeg": lambda: session.set_compare(a=Source("classical", "jpeg420")),
             "a_original": lambda: session.set_compare(a=ORIGINAL),
+            "a_rounded": lambda: session.set_compare(a=ROUNDED),
+            "effort_next": lambda: session.set_effort((session.effort + 1) % len(EFFORTS)),
+            "paint": lambda on: session.set_paint(on=on),
+            "clear_region": lambda: session.set_mask(None),
             "swap": lambda: session.set_compare(a=session.compare.b, b=session.compare.a),
             "clear_selection": lambda: session.set_selection(None),
             "fit": view.fit,
@@ -92,11 +100,12 @@ class FileCommands(QObject):
         open_model: Callable[[Path], None],
         maps: MapsPanel,
         plot: RdPanel,
+        numbers: NumbersPanel,
     ):
         super().__init__(window)
         self.window, self.session, self.jobs, self.files = window, session, jobs, files
         self.open_model_folder = open_model
-        self.maps, self.plot = maps, plot
+        self.maps, self.plot, self.numbers = maps, plot, numbers
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -112,6 +121,9 @@ class FileCommands(QObject):
             "save_map": self.save_map,
             "save_plot": self.save_plot,
             "save_table": self.save_table,
+            "save_numbers": self.save_numbers,
+            "load_region": self.load_region,
+            "save_region": self.save_region,
             "batch": self.batch,
             "shortcuts": lambda: ShortcutSheet(self.window).open(),
             "model_card": self.model_card,
@@ -144,9 +156,16 @@ class FileCommands(QObject):
         item = self.session.current
         return item.path.parent if item is not None and item.path is not None else Path.home()
 
+    def load_region(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self.window, tr("Load region"), str(self._folder()), f"{tr('Images')} (*.png *.tif *.webp *.bmp *.pgm)"
+        )
+        if name:
+            self.files.load_region(Path(name))
+
     # ------------------------------------------------------------ out
 
-    def _ask(self, title: str, suffix: str, filters: str, ending: str = "") -> Path | None:
+    def ask(self, title: str, suffix: str, filters: str, ending: str = "") -> Path | None:
         """A place to save to, with the image's name to start from; the dialog asks before it replaces a file."""
         item = self.session.current
         stem = Path(item.name).stem if item is not None else "image"
@@ -158,62 +177,117 @@ class FileCommands(QObject):
         return path if path.suffix else path.with_suffix(suffix)
 
     def save(self) -> None:
-        if path := self._ask(tr("Save .jahp"), work.JAHP_SUFFIX, "JAHP (*.jahp)"):
+        if path := self.ask(tr("Save .jahp"), work.JAHP_SUFFIX, "JAHP (*.jahp)"):
             self.files.save_jahp(path, force=True)
 
+    def keep_refined(self, refining: RefiningController) -> bool:
+        """Before the end: ask what becomes of refined files that are on no disk. False where the window is to stay."""
+        unsaved = refining.unsaved()
+        if not unsaved:
+            return True
+        names = ", ".join(sorted({item.name for item, _ in unsaved}))
+        buttons = QMessageBox.StandardButton
+        box = QMessageBox(
+            QMessageBox.Icon.Question,
+            tr("Refined files"),
+            tr("Refined files are not saved yet: {names}. Save them beside their images?").format(names=names),
+            buttons.Save | buttons.Discard | buttons.Cancel,
+            self.window,
+        )
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        answer = box.exec()
+        if answer == buttons.Save:
+            return all(self.files.save_refined(item, file.data) for item, file in unsaved)
+        return answer == buttons.Discard
+
     def save_picture(self) -> None:
-        if path := self._ask(tr("Save reconstruction"), ".png", "PNG (*.png);;TIFF (*.tif);;WebP (*.webp)", "-decoded"):
+        if path := self.ask(tr("Save reconstruction"), ".png", "PNG (*.png);;TIFF (*.tif);;WebP (*.webp)", "-decoded"):
             self.files.save_reconstruction(path, force=True)
 
+    def save_region(self) -> None:
+        if self.session.mask is not None and (path := self.ask(tr("Save region"), ".png", "PNG (*.png)", "-region")):
+            self.files.save_region(path)
+
     def save_comparison(self) -> None:
-        if path := self._ask(tr("Export comparison"), ".png", "PNG (*.png);;PDF (*.pdf);;SVG (*.svg)", "-comparison"):
+        if path := self.ask(tr("Export comparison"), ".png", FIGURE_FILTERS, "-comparison"):
             self.export_comparison(path)
 
     def save_map(self) -> None:
-        if path := self._ask(tr("Export map"), ".png", "PNG (*.png);;SVG (*.svg);;NumPy (*.npz)", "-map"):
+        if path := self.ask(tr("Export map"), ".png", FIGURE_FILTERS, "-map"):
             self.export_map(path)
 
     def save_plot(self) -> None:
-        if path := self._ask(tr("Export plot"), ".png", "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)", "-curves"):
-            content = self.plot.content()
-            self.files.write(path, lambda: exporting.save_plot(path, content))
+        if path := self.ask(tr("Export plot"), ".png", FIGURE_FILTERS, "-curves"):
+            self.export_plot(path)
+
+    def save_numbers(self) -> None:
+        if path := self.ask(tr("Export numbers"), ".png", f"{FIGURE_FILTERS};;CSV (*.csv)", "-numbers"):
+            self.export_numbers(path)
 
     def save_table(self) -> None:
-        if path := self._ask(tr("Export table"), ".csv", "CSV (*.csv)", "-curves"):
+        if path := self.ask(tr("Export table"), ".csv", "CSV (*.csv)", "-curves"):
             curves = self.session.curves
             self.files.write(path, lambda: exporting.save_table(path, curves))
 
     def export_map(self, path: Path) -> None:
-        """The map that is shown, or with the suffix .npz every map in full."""
-        shown, latents = self.maps.shown, self.session.latents
+        """The map or the grid of channels that is shown, or with the suffix .npz every map in full."""
+        shown, grid, latents = self.maps.shown, self.maps.shown_grid(), self.session.latents
         if latents is None:
             return
+        settings = exact_settings(self.session)
+        caption, title = caption_of(settings), self._map_title()
+        unit = tr(captions.QUANTITY_UNITS[self.session.map_choice.quantity])
         if path.suffix.lower() == ".npz":
-            self.files.write(path, lambda: exporting.save_maps_npz(path, latents))
+            self.files.write(path, lambda: exporting.save_arrays(path, exporting.maps_arrays(latents, settings)))
+        elif grid is not None:
+            self.files.write(path, lambda: exporting.save_grid_figure(path, *grid, title, unit, caption))
         elif shown is not None:
-            quantity = self.session.map_choice.quantity
-            title = f"{tr(captions.QUANTITY_NAMES[quantity])} · {self.maps.caption.text()}"
-            unit = tr(captions.QUANTITY_UNITS[quantity])
             self.files.write(
                 path,
                 lambda: exporting.save_map_figure(
-                    path, shown.values, shown.low, shown.high, shown.colours, title, unit
+                    path, shown.values, shown.low, shown.high, shown.colours, title, unit, caption
                 ),
             )
 
+    def _map_title(self) -> str:
+        return f"{tr(captions.QUANTITY_NAMES[self.session.map_choice.quantity])} · {self.maps.caption.text()}"
+
     def export_comparison(self, path: Path) -> None:
-        session, shown = self.session, self.maps.shown
-        pictures = [
-            (captions.side_caption(side, session.lmbda_at, side.picture.size[0] * side.picture.size[1]), side.picture)
-            for side in session.sides.values()
-            if side is not None
-        ]
+        """The two pictures and the map as one figure, or with the suffix .npz their pixels and values."""
+        session, shown, settings = self.session, self.maps.shown, exact_settings(self.session)
+        pictures = {}
+        for name, side in session.sides.items():
+            if side is not None:
+                pixels = side.picture.size[0] * side.picture.size[1]
+                pictures[name] = captions.side_caption(side, session.lmbda_at, pixels), side.picture
         heatmap = None
         if shown is not None:
-            title = f"{tr(captions.QUANTITY_NAMES[session.map_choice.quantity])} · {self.maps.caption.text()}"
-            heatmap = (title, shown.values, shown.low, shown.high, shown.colours)
-        if pictures:
-            self.files.write(path, lambda: exporting.save_comparison(path, pictures, heatmap))
+            heatmap = (self._map_title(), shown.values, shown.low, shown.high, shown.colours)
+        if not pictures:
+            return
+        if path.suffix.lower() == ".npz":
+            self.files.write(
+                path, lambda: exporting.save_arrays(path, exporting.comparison_arrays(pictures, heatmap, settings))
+            )
+        else:
+            caption, listed = caption_of(settings), list(pictures.values())
+            self.files.write(path, lambda: exporting.save_comparison(path, listed, heatmap, caption))
+
+    def export_plot(self, path: Path) -> None:
+        """The plot as it is shown, or with the suffix .npz every point of every curve."""
+        content, settings = self.plot.content(), exact_settings(self.session)
+        if path.suffix.lower() == ".npz":
+            arrays = exporting.curves_arrays(content.curves, settings)
+            self.files.write(path, lambda: exporting.save_arrays(path, arrays))
+        else:
+            caption = caption_of(settings)
+            self.files.write(path, lambda: exporting.save_plot(path, content, caption))
+
+    def export_numbers(self, path: Path) -> None:
+        """The table of numbers as a figure, or with the suffix .csv or .npz all of them in full precision."""
+        settings = exact_settings(self.session)
+        rows, caption = self.numbers.shown_rows(), caption_of(settings)
+        self.files.write(path, lambda: exporting.save_numbers(path, rows, settings, caption))
 
     def copy(self) -> None:
         side = self.session.sides["b"]

@@ -1,30 +1,51 @@
 """Fills the two sides of the comparison: originals, real files of any prior and λ, classical codecs at equal size."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Slot
 
 from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.evaluation.classical_process import CodecProcess
 from jahp_gui.gui import work
 from jahp_gui.gui.imaging import Pyramid, absolute_difference
 from jahp_gui.gui.jobs import Jobs
-from jahp_gui.gui.results import CURRENT, ORIGINAL, Choice, ClassicalResult, FileResult, LivePicture, Side, Source
+from jahp_gui.gui.results import (
+    CURRENT,
+    EXHIBITS,
+    ORIGINAL,
+    REFINED,
+    ROUNDED,
+    Choice,
+    ClassicalResult,
+    FileResult,
+    LivePicture,
+    Side,
+    Source,
+)
 from jahp_gui.gui.session import Session
 
 FileOf = Callable[[Choice, str, Callable[[FileResult], None]], None]
+RefinedOf = Callable[[Choice], FileResult | None]
 KEPT_CLASSICAL = 8
 
 
 class ComparisonController(QObject):
     """Makes `session.sides` what `session.compare` asks for."""
 
-    def __init__(self, session: Session, jobs: Jobs, file_of: FileOf, parent: QObject | None = None):
+    def __init__(
+        self, session: Session, jobs: Jobs, file_of: FileOf, refined_of: RefinedOf, parent: QObject | None = None
+    ):
         super().__init__(parent)
-        self.session, self.jobs, self._file_of = session, jobs, file_of
+        self.session, self.jobs, self._file_of, self._refined_of = session, jobs, file_of, refined_of
         self._classical: dict[tuple[str, int], ClassicalResult] = {}
         self._difference_of: tuple[Pyramid, Pyramid] | None = None
         self._awaited: dict[str, object] = {}  # what the job of a side is making
+        self._processes = {"a": CodecProcess(), "b": CodecProcess()}
+        for process in self._processes.values():
+            jobs.ending.connect(process.close)
         session.compare_changed.connect(self.update)
+        session.exhibits_changed.connect(self._update_exhibits)
 
     def forget(self) -> None:
         """Another image: nothing made so far is of it."""
@@ -46,14 +67,26 @@ class ComparisonController(QObject):
             session.sides[name] = None
         elif source == ORIGINAL:
             session.sides[name] = Side(source, item.original) if item.original else None
+        elif source in EXHIBITS:
+            exhibit = session.exhibits.get(source.kind)
+            picture = exhibit.picture if exhibit is not None else None
+            session.sides[name] = Side(source, picture, exhibit) if picture is not None else None
         elif item.original is None:
             session.sides[name] = Side(source, item.opened.picture, item.opened) if item.opened else None
         elif source == CURRENT:
             self._show_current(name)
-        elif source.kind == "prior":
+        elif source == REFINED:
+            refined = self._refined_of(session.choice)
+            session.sides[name] = Side(source, refined.picture, refined) if refined is not None else None
+        elif source == ROUNDED or source.kind == "prior":
             self._update_prior(name, source)
         else:
             self._update_classical(name, source)
+
+    @Slot()
+    def _update_exhibits(self) -> None:
+        if self.session.compare.a in EXHIBITS or self.session.compare.b in EXHIBITS:
+            self.update()
 
     def _show_current(self, name: str) -> None:
         session = self.session
@@ -67,12 +100,16 @@ class ComparisonController(QObject):
             session.sides[name] = Side(CURRENT, shown.picture, shown)
 
     def _update_prior(self, name: str, source: Source) -> None:
+        """A prior with the effort of the setting, but for its refinement; or the setting without any."""
         session = self.session
-        if session.card is None or source.name not in session.card.priors:
+        if session.card is None or (source != ROUNDED and source.name not in session.card.priors):
             session.sides[name] = None
             return
-        index = session.choice.gain_index if source.gain_index is None else source.gain_index
-        choice = Choice(session.choice.model_id, source.name, min(index, session.gain_index_count - 1))
+        choice = session.choice.rounded
+        if source != ROUNDED:
+            index = session.choice.gain_index if source.gain_index is None else source.gain_index
+            index = min(index, session.gain_index_count - 1)
+            choice = replace(session.choice.unrefined, prior=source.name, gain_index=index)
         if choice == session.choice:
             self._show_current(name)
         elif (source.gain_index is None and session.exact is None) or self._is_awaited(name, choice):
@@ -92,7 +129,7 @@ class ComparisonController(QObject):
             return
         if self._is_awaited(name, (source.name, n_bytes)):
             return
-        codec = get_codec(source.name)
+        codec, process = get_codec(source.name), self._processes[name]
 
         def done(result: ClassicalResult) -> None:
             if len(self._classical) >= KEPT_CLASSICAL:
@@ -107,7 +144,7 @@ class ComparisonController(QObject):
 
         self.jobs.start(
             f"side {name}",
-            lambda job: work.make_classical(codec, original, n_bytes, job),
+            lambda job: work.make_classical(process, codec, original, n_bytes, job),
             done,
             failed=failed,
             label=codec.label,

@@ -1,7 +1,8 @@
 """Between session and jobs: what must be computed when something changes, and what is done with what comes back.
 
 While a setting moves, two short jobs answer: the picture synthesised from the encoder's ŷ, and the cost of every
-latent. When it has rested for a moment, the real file is written, decoded and checked.
+latent, both of plain rounding. When it has rested for a moment, the real file is written with the effort that was
+chosen, decoded and checked.
 """
 
 import contextlib
@@ -19,15 +20,22 @@ from jahp_gui.evaluation.classical import available_codecs
 from jahp_gui.gui import work
 from jahp_gui.gui.comparison import ComparisonController
 from jahp_gui.gui.curves import CurvesController
+from jahp_gui.gui.damage import DamageController
+from jahp_gui.gui.decoder import DecoderController
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.inspecting import InspectionController, LatentSource
 from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.results import (
     Choice,
     FileResult,
     LatentResult,
     LivePicture,
+    SizeEstimate,
 )
-from jahp_gui.gui.session import Session
+from jahp_gui.gui.sentences import translated
+from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
+from jahp_gui.gui.surgery import SurgeryController
 from jahp_gui.gui.targets import codec_target
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
 
     from jahp_gui.codec.model import Model
 
-REST_MS = 180  # after the last change of a setting: now the real file is made
+REST_MS = 120  # after the last change of a setting: now the real file is made
 KEPT_RESULTS, KEPT_OF_LARGE = 12, 2  # files and maps that undo and switching back show at once
 
 
@@ -45,13 +53,20 @@ class Controller(QObject):
     def __init__(self, session: Session, jobs: Jobs, parent: QObject | None = None):
         super().__init__(parent)
         self.session, self.jobs = session, jobs
-        self.comparison = ComparisonController(session, jobs, self.file_of, self)
+        self.refining = RefiningController(
+            session, jobs, self._show_candidate, lambda choice: self._files.get(choice), self
+        )
+        self.comparison = ComparisonController(session, jobs, self.file_of, self.refining.best_of_any_effort, self)
         self.curves = CurvesController(session, jobs, self)
+        self.decoder = DecoderController(session, jobs, self)
+        self.surgery = SurgeryController(session, jobs, self)
+        self.damage = DamageController(session, jobs, self)
+        self.inspection = InspectionController(session, jobs, self.latent_source, self)
         self._analysed: work.Analysed | None = None
-        self._targeted_prior = ""  # whose λ was searched last
+        self._targeted: Choice | None = None  # whose λ was searched last, at the gain index 0
         self._files: OrderedDict[Choice, FileResult] = OrderedDict()
         self._latents: OrderedDict[Choice, LatentResult] = OrderedDict()
-        self._rest = QTimer(self, singleShot=True, interval=REST_MS)
+        self._rest = QTimer(self, singleShot=True)
         self._rest.timeout.connect(self._at_rest)
         session.model_changed.connect(self._on_model)
         session.current_changed.connect(self._on_image)
@@ -67,10 +82,11 @@ class Controller(QObject):
 
     def find_models(self, wanted: str, opened: Sequence["Path"] = ()) -> None:
         """Look for installed models, and those opened in earlier runs; use the wanted one, or the first."""
+        unreadable: list[str] = []
         try:
-            cards = installed_models()
+            cards = installed_models(unreadable)
         except JahpError as error:
-            cards, self.session.model_error = [], str(error)
+            cards, self.session.model_error = [], translated(str(error))
         for folder in opened:
             with contextlib.suppress(JahpError):  # it may have gone
                 card = read_card(folder)
@@ -83,13 +99,15 @@ class Controller(QObject):
             )
             self.session.tell(self.session.model_error, "error")
             self.session.model_changed.emit()
+        elif unreadable:
+            self.session.tell(translated(unreadable[0]), "error")
 
     def open_model(self, folder: "Path") -> None:
         """A model folder from anywhere, added to the list and used."""
         try:
             card = read_card(folder)
         except JahpError as error:
-            self.session.tell(str(error), "error")
+            self.session.tell(translated(str(error)), "error")
             return
         others = [known for known in self.session.cards if known.model_id != card.model_id]
         self.session.set_cards([*others, card], card.model_id)
@@ -128,10 +146,12 @@ class Controller(QObject):
 
     def _forget(self) -> None:
         """Nothing computed so far is of this image and model."""
-        for key in ("analysis", "live", "latents", "reference", "file", "target"):
+        for key in ("analysis", "live", "latents", "estimate", "reference", "file", "similarity", "target"):
             self.jobs.cancel(key)
         self.comparison.forget()
         self.curves.forget()
+        self.inspection.forget()
+        self.refining.forget()
         self._rest.stop()
         self._analysed = None
         self._files.clear()
@@ -145,7 +165,7 @@ class Controller(QObject):
         model, original = session.model, item.original
 
         def done(analysed: work.Analysed) -> None:
-            self._analysed = analysed
+            self._analysed = self.refining.analysed = analysed
             self._refresh()
             self._rest.start(0)
             self.curves.start(model, original)
@@ -159,29 +179,41 @@ class Controller(QObject):
     def _on_choice(self) -> None:
         if self._analysed is None:
             return
-        self.jobs.cancel("file")
+        for key in ("file", "similarity"):
+            self.jobs.cancel(key)
         self._refresh()
-        self._rest.start()
+        self._rest.start(REST_MS)
 
     def _refresh(self) -> None:
         """Show what is known of the choice, and start what is not."""
         choice = self.session.choice
-        if choice in self._files:
-            self._show_file(self._files[choice])
+        file = self._known_file(choice)
+        if file is not None:
+            self._show_file(file)
         else:
-            self._start_live(choice)
-        if choice in self._latents:
-            self._show_latents(self._latents[choice])
-        elif self._analysed is not None and not self._analysed.is_large:
-            self._start_latents(choice)
+            self._start_live(choice.rounded)
+        known = self._latents.get(choice) or self._latents.get(choice.rounded)
+        if known is not None:
+            self._show_latents(known)
+        if choice not in self._latents:
+            if file is not None and file.found is not None:
+                self._start_latents(choice, file)
+            elif known is None and self._analysed is not None and self._analysed.is_large:
+                self._start_estimate(choice.rounded)
+            elif known is None:
+                self._start_latents(choice.rounded)
         if self.session.map_choice.reference:
             self._on_map_choice()
+
+    def _known_file(self, choice: Choice) -> FileResult | None:
+        return self._files.get(choice) or self.refining.best(choice)
 
     def _start_live(self, choice: Choice) -> None:
         analysed = self._analysed
         assert analysed is not None
         live = self.session.live or self.session.file
-        if live is not None and live.choice.gain_index == choice.gain_index and getattr(live, "region", None) is None:
+        same = live is not None and live.choice == replace(choice, prior=live.choice.prior)
+        if live is not None and same and getattr(live, "region", None) is None:
             self._show_live(LivePicture(choice, live.picture, live.psnr))  # another prior: the same ŷ, the same picture
             return
         around = self._visible_region() if analysed.is_large else None
@@ -207,19 +239,43 @@ class Controller(QObject):
             self.session.results_changed.emit()
             self.comparison.update()
 
-    def _start_latents(self, choice: Choice) -> None:
+    def _start_latents(self, choice: Choice, file: FileResult | None = None) -> None:
+        """Of plain rounding, or of what a search has put into a file."""
         analysed = self._analysed
         assert analysed is not None
-        self.jobs.start("latents", lambda job: work.latents(analysed, choice), self._on_latents, keep_running=True)
+        found = file.found if file is not None else None
+        self.jobs.start(
+            "latents", lambda job: work.latents(analysed, choice, found), self._on_latents, keep_running=True
+        )
+
+    def _start_estimate(self, choice: Choice) -> None:
+        """Of a large image not every latent is measured while the setting moves."""
+        analysed, file = self._analysed, self.session.file
+        assert analysed is not None
+        known = (file.choice, len(file.data)) if file is not None else None
+        self.jobs.start(
+            "estimate",
+            lambda job: work.estimate_size(analysed, choice, known),
+            self._show_estimate,
+            keep_running=True,
+        )
+
+    def _show_estimate(self, estimate: SizeEstimate) -> None:
+        self.session.estimate = estimate
+        self.session.results_changed.emit()
 
     def _on_latents(self, result: LatentResult) -> None:
         self._keep(self._latents, result.choice, result)
-        self._show_latents(result)
+        shown, now = self.session.latents, self.session.choice
+        if result.choice == now or shown is None or shown.choice != now:  # else what was searched is there already
+            self._show_latents(result)
 
     def _show_latents(self, result: LatentResult) -> None:
         self.session.latents = result
         self.session.results_changed.emit()
         self.session.maps_changed.emit()
+        if self._is_same_latents_wanted():
+            self._on_map_choice()
 
     # ------------------------------------------------------------ it rests
 
@@ -229,33 +285,64 @@ class Controller(QObject):
         session, analysed = self.session, self._analysed
         if analysed is None:
             return
+        if session.choice.effort > 1 and session.exact is None and not self.refining.is_running:
+            session.set_choice(effort=1)  # undo has come back to what was refined too long ago to be kept
         session.remember_choice()
-        choice = session.choice
-        if session.exact is None:
+        choice, mask = session.choice, session.mask
+        if session.exact is None and choice.effort < 2:
+            slow = analysed.is_large or choice.effort > 0
             self.jobs.start(
                 "file",
-                lambda job: work.make_file(analysed, choice, job),
+                lambda job: work.make_file(analysed, choice, mask, job),
                 self._on_file,
-                label=tr("Writing and decoding the file") if analysed.is_large else "",
+                label=tr("Writing and decoding the file") if slow else "",
             )
-        if session.target[0] != "lambda" and choice.prior != self._targeted_prior:
+        if session.target[0] != "lambda" and replace(choice.unrefined, gain_index=0) != self._targeted:
             self._on_target()
 
     def _on_file(self, result: FileResult) -> None:
         self._keep(self._files, result.choice, result)
         if result.choice == self.session.choice:
             self._show_file(result)
-            if result.choice not in self._latents and not self.jobs.is_active("latents"):
-                self._start_latents(result.choice)  # of a large image, not beside the file
+            if result.choice not in self._latents and (result.found or not self.jobs.is_active("latents")):
+                self._start_latents(result.choice, result)  # of a large image, not beside the file
+
+    def _show_candidate(self, file: FileResult, latents: LatentResult | None) -> None:
+        """What a search has found so far is the file of what is chosen."""
+        if latents is not None:
+            self._keep(self._latents, latents.choice, latents)
+        if file.choice == self.session.choice:
+            self._show_file(file)
+            if latents is not None:
+                self._show_latents(latents)
 
     def _show_file(self, result: FileResult) -> None:
         self.session.file, self.session.live = result, None
         self.session.results_changed.emit()
         self.comparison.update()
+        if not result.ms_ssim_known:
+            self._start_similarity(result)
+
+    def _start_similarity(self, result: FileResult) -> None:
+        """Last of all, and of a large image behind everything else."""
+        analysed = self._analysed
+        if analysed is None:
+            return
+
+        def done(value: float | None) -> None:
+            result.ms_ssim, result.ms_ssim_known = value, True
+            self.session.results_changed.emit()
+
+        self.jobs.start(
+            "similarity",
+            lambda job: work.similarity(analysed.original, result.picture),
+            done,
+            kind="background" if analysed.is_large else "user",
+        )
 
     def file_of(self, choice: Choice, job_key: str, done: Callable[[FileResult], None]) -> None:
-        """The real file of any choice, from the ones kept or from a job; for the sides of the comparison."""
-        analysed = self._analysed
+        """The real file of a choice of effort 0 or 1, kept or from a job; for the sides of the comparison."""
+        analysed, mask = self._analysed, self.session.masks.get(choice.mask)
         if choice in self._files:
             done(self._files[choice])
         elif analysed is not None:
@@ -264,7 +351,30 @@ class Controller(QObject):
                 self._keep(self._files, choice, result)
                 done(result)
 
-            self.jobs.start(job_key, lambda job: work.make_file(analysed, choice, job), keep)
+            self.jobs.start(job_key, lambda job: work.make_file(analysed, choice, mask, job), keep)
+
+    def latent_source(self) -> LatentSource | None:
+        """The latents of what is shown, for whoever looks inside; None until they can be had."""
+        session, item = self.session, self.session.current
+        if session.is_fixed and item is not None and item.opened_latents is not None and item.size is not None:
+            opened, model = item.opened_latents, item.opened_model
+            assert model is not None
+            known = {} if opened.maps.z_hat is None else {opened.choice.prior: opened.maps.z_hat}
+            return LatentSource(model, opened.choice.gain_index, *item.size, y_hat=opened.y_hat, z_hats=known)
+        if self._analysed is None:
+            return None
+        analysed, gain_index = self._analysed, session.choice.gain_index
+        if session.exact is not None and session.exact.found is not None:
+            found, prior = session.exact.found, session.choice.prior
+            chosen = {} if found.z_hat is None else {prior: found.z_hat}
+            size = analysed.original.size
+            return LatentSource(analysed.model, gain_index, *size, y_hat=found.y_hat, z_hats=chosen)
+        known = {
+            choice.prior: result.maps.z_hat
+            for choice, result in self._latents.items()
+            if (choice.gain_index, choice.effort) == (gain_index, 0) and result.maps.z_hat is not None
+        }
+        return LatentSource(analysed.model, gain_index, *analysed.original.size, y=analysed.y, z_hats=known)
 
     # ------------------------------------------------------------ targets
 
@@ -275,10 +385,11 @@ class Controller(QObject):
         if kind == "lambda" or analysed is None:
             self.jobs.cancel("target")
             return
-        prior = self._targeted_prior = self.session.choice.prior
+        choice, mask = self.session.choice.unrefined, self.session.mask
+        self._targeted = replace(choice, gain_index=0)
 
         def work_of(job: Job) -> int:
-            return work.find_target(analysed, prior, codec_target(kind, value), job)
+            return work.find_target(analysed, choice, mask, codec_target(kind, value), job)
 
         def done(gain_index: int) -> None:
             self.session.set_choice(gain_index=gain_index, keep_target=True)
@@ -296,14 +407,42 @@ class Controller(QObject):
                 session.reference_latents = None
                 session.maps_changed.emit()
             return
-        choice = replace(session.choice, prior=reference)
-        known = self._latents.get(choice)
+        if self._is_same_latents_wanted():
+            self._start_same_latents(analysed, reference)
+            return
+        choice = {
+            WITHOUT_SEARCH: session.choice.rounded,
+            WITHOUT_REGION: replace(session.choice.unrefined, mask=0),
+        }.get(reference, replace(session.choice.rounded, prior=reference))
+        known, mask = self._latents.get(choice), session.masks.get(choice.mask)
         if known is not None:
             self._show_reference(known)
         else:
             self.jobs.start(
-                "reference", lambda job: work.latents(analysed, choice), self._on_reference, keep_running=True
+                "reference",
+                lambda job: work.quick_latents(analysed, choice, mask, job),
+                self._on_reference,
+                keep_running=True,
             )
+
+    def _is_same_latents_wanted(self) -> bool:
+        """Whether another prior's map is subtracted from that of latents that were searched for this one."""
+        shown, reference = self.session.latents, self.session.map_choice.reference
+        is_prior = reference not in ("", WITHOUT_SEARCH, WITHOUT_REGION)
+        return is_prior and shown is not None and shown.choice.effort > 0
+
+    def _start_same_latents(self, analysed: work.Analysed, prior: str) -> None:
+        """What the latents that are shown would cost under another prior; kept nowhere: no file has them."""
+        shown = self.session.latents
+        assert shown is not None
+        choice = replace(shown.choice, prior=prior)
+        found = work.with_own_side(shown.y_hat)
+        self.jobs.start(
+            "reference",
+            lambda job: work.latents(analysed, choice, found),
+            self._show_reference,
+            keep_running=True,
+        )
 
     def _on_reference(self, result: LatentResult) -> None:
         self._keep(self._latents, result.choice, result)

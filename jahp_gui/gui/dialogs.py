@@ -1,6 +1,7 @@
 """The few dialogs: shortcuts, settings, model card; `batch` has its own module."""
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -87,7 +88,9 @@ class ModelCardDialog(QDialog):
             "results": card.results,
             "training": card.training,
         }
-        text.setPlainText(json.dumps(content, indent=2, ensure_ascii=False))
+        written = json.dumps(content, indent=2, ensure_ascii=False)
+        # Lists of numbers or names on one line each.
+        text.setPlainText(re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), written))
         layout = QVBoxLayout(self)
         layout.addWidget(text)
         layout.addWidget(_close_button(self))

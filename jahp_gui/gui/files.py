@@ -1,19 +1,22 @@
 """Images in and results out: opening, dropping, pasting, saving. Decisions here, bytes in jobs."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QObject, QTemporaryDir, QUrl, Slot
+from PySide6.QtCore import QMimeData, QObject, QTemporaryDir, QUrl, Signal, Slot
 from PySide6.QtGui import QImage
 
-from jahp_gui.codec.errors import ImageError, JahpError
-from jahp_gui.codec.images import find_images, save_image, write_atomically
+from jahp_gui.codec.errors import ImageError, JahpError, UsageError
+from jahp_gui.codec.images import find_images, load_weights, save_image, write_atomically
+from jahp_gui.codec.importance import Mask
 from jahp_gui.gui import samples, work
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
 from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.results import CURRENT, ORIGINAL, ImageItem
+from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
@@ -23,6 +26,8 @@ KEPT_PIXELS = 8_000_000  # originals of other images stay in memory up to this s
 
 class FileController(QObject):
     """Opens and saves for the session."""
+
+    jahp_saved = Signal(bytes)  # what has been written
 
     def __init__(self, session: Session, jobs: Jobs, settings: Settings, parent: QObject | None = None):
         super().__init__(parent)
@@ -133,7 +138,8 @@ class FileController(QObject):
             session.current_changed.emit()  # its pixels have arrived
         else:
             session.select(item)
-        changes = [note for note in item.notes if not note.startswith("metadata dropped")]  # true of nearly any photo
+        # That metadata is dropped is true of nearly any photo.
+        changes = [translated(note) for note in item.notes if not note.startswith("metadata dropped")]
         if changes:
             session.tell(f"{item.name}: {'; '.join(changes)}")
 
@@ -177,7 +183,44 @@ class FileController(QObject):
         file = self.session.shown_file
         if file is not None:
             data = file.data
-            self.write(path, lambda: write_atomically(path, data, force=force))
+            self.write(path, lambda: write_atomically(path, data, force=force), lambda: self.jahp_saved.emit(data))
+
+    def load_region(self, path: Path) -> None:
+        """Take a grey image for the region of interest."""
+        item = self.session.current
+
+        def read(job: Job) -> Mask:
+            weights = load_weights(path)
+            height, width = weights.shape
+            if item is None or item.size != (width, height):
+                text = tr("{name} is not as large as the image: make them the same size.")
+                raise UsageError(text.format(name=path.name))
+            return Mask.of_weights(weights)
+
+        def loaded(mask: Mask) -> None:
+            if self.session.current is item:
+                self.session.set_mask(mask)
+                self.session.set_paint(on=True)
+
+        self.jobs.start("load region", read, loaded, label=tr("Opening {name}").format(name=path.name))
+
+    def save_region(self, path: Path) -> None:
+        mask = self.session.mask
+        if mask is not None:
+            self.write(path, lambda: write_atomically(path, mask.png(), force=True))
+
+    def save_refined(self, item: ImageItem, data: bytes) -> bool:
+        """Write a refined file beside its image at once, under a name that is free. Whether that went well."""
+        folder = item.path.parent if item.path is not None else Path.home()
+        names = (f"{Path(item.name).stem}-refined{number or ''}{work.JAHP_SUFFIX}" for number in itertools.count())
+        path = next(folder / name for name in names if not (folder / name).exists())
+        try:
+            write_atomically(path, data)
+        except JahpError as error:
+            self.session.tell(translated(str(error)), "error")
+            return False
+        self.jahp_saved.emit(data)
+        return True
 
     def save_beside(self) -> None:
         """Write the file beside its source, never over another."""
@@ -191,10 +234,12 @@ class FileController(QObject):
             rgb = file.picture.rgb
             self.write(path, lambda: save_image(rgb, path, force=force))
 
-    def write(self, path: Path, action: Callable[[], Any]) -> None:
-        """Run something that writes `path`, in a job, and say how it went."""
+    def write(self, path: Path, action: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
+        """Run something that writes `path`, in a job, and say how it went; `then` follows where it went well."""
 
         def done(_: Any) -> None:
+            if then is not None:
+                then()
             size = path.stat().st_size if path.exists() else 0
             self.session.tell(tr("Saved {path} ({size:,} bytes)").format(path=path, size=size))
 
@@ -219,7 +264,7 @@ class FileController(QObject):
         try:
             write_atomically(path, file.data, force=True)
         except JahpError as error:
-            self.session.tell(str(error), "error")
+            self.session.tell(translated(str(error)), "error")
             return None
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(path))])

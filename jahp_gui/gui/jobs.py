@@ -17,11 +17,13 @@ from PySide6.QtCore import QDeadlineTimer, QObject, QThreadPool, Signal
 
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.sentences import translated
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["user", "display", "background"]
 INTERACTIVE_THREADS = 3
+BACKGROUND_THREADS = 3  # the curves of priors, those of classical codecs (which another process makes), thumbnails
 BACKGROUND_NICENESS = 10
 
 
@@ -78,13 +80,14 @@ class Jobs(QObject):
 
     activity_changed = Signal()
     failed = Signal(str)
+    ending = Signal()  # everything has been cancelled: whoever helps jobs from outside is to stop
     _posted = Signal(object)
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self._interactive, self._background = QThreadPool(), QThreadPool()
         self._interactive.setMaxThreadCount(INTERACTIVE_THREADS)
-        self._background.setMaxThreadCount(1)
+        self._background.setMaxThreadCount(BACKGROUND_THREADS)
         self._running: dict[str, _Request] = {}
         self._waiting: dict[str, _Request] = {}
         self._progress: dict[str, float] = {}
@@ -107,7 +110,7 @@ class Jobs(QObject):
 
         A job of the same key that waits is replaced; one that runs is cancelled and its result dropped, except with
         `keep_running`, where it may still finish and be shown before the new one starts. A `label` makes the job
-        visible in the status bar, from where it can be cancelled. "background" jobs run one at a time, at low priority,
+        visible in the status bar, from where it can be cancelled. "background" jobs run at low priority
         and give way to those of kind "user"; they need not to those of kind "display", which only draw what is known.
         """
         if self._closed:
@@ -158,6 +161,7 @@ class Jobs(QObject):
         self._waiting.clear()
         for request in self._running.values():
             request.job.cancel()
+        self.ending.emit()
         deadline = time.monotonic() + timeout
         pools = (self._interactive, self._background)
         ended = [pool.waitForDone(QDeadlineTimer(_left(deadline))) for pool in pools]
@@ -184,7 +188,7 @@ class Jobs(QObject):
         except Cancelled:
             pass
         except JahpError as error:
-            deliver = self._failure(request, str(error))
+            deliver = self._failure(request, translated(str(error)))
         except MemoryError:
             deliver = self._failure(request, tr("There is not enough memory for this; close other images or programs."))
         except Exception as error:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QSplitter,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -33,14 +34,23 @@ from jahp_gui.gui.dialogs import SettingsDialog
 from jahp_gui.gui.drop import DragHandle, DropOverlay
 from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.inside_commands import InsideCommands
+from jahp_gui.gui.inspection_commands import InspectionCommands
 from jahp_gui.gui.jobs import Jobs
+from jahp_gui.gui.lessons.course import Course
+from jahp_gui.gui.lessons.text import Lesson
 from jahp_gui.gui.panels.codec_panel import CodecPanel
 from jahp_gui.gui.panels.compare_panel import ComparePanel
 from jahp_gui.gui.panels.images_panel import ImagesPanel
+from jahp_gui.gui.panels.inspector_panel import InspectorPanel
+from jahp_gui.gui.panels.lessons_panel import LessonsPanel, LessonsPlace
 from jahp_gui.gui.panels.maps_panel import MapsPanel
 from jahp_gui.gui.panels.message_bar import MessageBar
 from jahp_gui.gui.panels.numbers_panel import NumbersPanel
+from jahp_gui.gui.panels.parts_panel import PartsPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
+from jahp_gui.gui.panels.view_switch import ViewSwitch
+from jahp_gui.gui.results import DAMAGED, DECODER, EDITED
 from jahp_gui.gui.session import MODES, Session
 from jahp_gui.gui.settings import Settings
 from jahp_gui.paths import assets_dir
@@ -66,16 +76,27 @@ class MainWindow(QMainWindow):
     ):
         super().__init__()
         self.session, self.jobs, self.files, self.settings = session, jobs, files, settings
-        self.language = language
+        self.is_replaced = False  # by a window in another language, which goes on with its work
+        self.language, self.refining = language, controller.refining
         self.setWindowTitle("JAHP Explorer")
         self.setWindowIcon(app_icon())
         self.setAcceptDrops(True)
         self._build_panels()
+        self.course = Course(self, controller.file_of)
+        self.lessons = LessonsPanel(self.course)
         self._build_splitters()
         self._build_status()
-        self.file_commands = FileCommands(self, session, jobs, files, controller.open_model, self.maps, self.plot)
+        self.file_commands = FileCommands(
+            self, session, jobs, files, controller.open_model, self.maps, self.plot, self.numbers
+        )
         self.session_commands = SessionCommands(session, self)
+        self.inside = InsideCommands(session, controller, files, self.show_right_tab, self.file_commands.ask, self)
+        self._add_inside_tabs()
+        self.inspection_commands = InspectionCommands(
+            session, self.inspector, self.parts, files, self.show_right_tab, self.file_commands.ask, self
+        )
         handlers = self.session_commands.handlers() | self.file_commands.handlers() | self._own_handlers()
+        handlers |= self.inside.handlers() | self.inspection_commands.handlers()
         self.actions_table = Actions(self, handlers)
         self._fill_menus()
         self.overlay = DropOverlay(self)
@@ -89,19 +110,26 @@ class MainWindow(QMainWindow):
 
     def _build_panels(self) -> None:
         session = self.session
-        self.images, self.codec, self.numbers = ImagesPanel(session), CodecPanel(session), NumbersPanel(session)
+        self.images, self.numbers = ImagesPanel(session), NumbersPanel(session)
+        self.codec = CodecPanel(session, self.refining)
         self.compare, self.maps, self.plot = ComparePanel(session), MapsPanel(session), RdPanel(session, self.jobs)
         self.message_bar = MessageBar()
+        self.right_tabs = QStackedWidget()
+        self.right_switch = ViewSwitch(self.right_tabs)
+        self.right_switch.setAccessibleName(tr("Looking inside"))
+        self.add_right_tab(self.maps, tr("Maps"), tr("What every latent cost and what was predicted for it, as maps."))
+        self.inspector = InspectorPanel(session)
+        self.add_right_tab(self.inspector, tr("Inspector"), tr("One latent: what every prior expected, and what came."))
+        self.parts = PartsPanel(session)
+        self.add_right_tab(self.parts, tr("Parts"), tr("What each part of the joint prior saves, and where."))
         self.drag_handle = DragHandle(self.files.drag_out)
 
     def _build_splitters(self) -> None:
-        self.left = _column(
-            _panel(tr("Images"), self.images, stretch=True),
-            _panel(tr("Codec"), self.codec),
-            _panel(tr("Numbers"), self.numbers, self.drag_handle),
-        )
+        lessons, images = _panel("", self.lessons, stretch=True), _panel(tr("Images"), self.images, stretch=True)
+        numbers = _panel(tr("Numbers"), self.numbers, self.drag_handle)
+        self.left = _column(lessons, images, _panel(tr("Codec"), self.codec), numbers)
         centre = _column(self.message_bar, _panel("", self.compare, stretch=True))
-        self.right = _column(_panel(tr("Latent maps"), self.maps, stretch=True))
+        self.right = _column(_panel("", self.right_tabs, above=self.right_switch, stretch=True))
         self.bottom = _column(_panel("", self.plot, stretch=True))
         self.centre_splitter = _splitter(Qt.Orientation.Vertical, centre, self.bottom)
         self.splitter = _splitter(Qt.Orientation.Horizontal, self.left, self.centre_splitter, self.right)
@@ -109,6 +137,7 @@ class MainWindow(QMainWindow):
         self.centre_splitter.setStretchFactor(0, 3)
         self.centre_splitter.setStretchFactor(1, 1)
         self.setCentralWidget(self.splitter)
+        self.lessons_place = LessonsPlace(lessons, images, numbers, self.left, self.splitter, self.course)
 
     def _build_status(self) -> None:
         self.activity, self.progress, self.cancel_button = QLabel(), QProgressBar(), QToolButton()
@@ -128,10 +157,17 @@ class MainWindow(QMainWindow):
             "show_images": self.left.setVisible,
             "show_maps": self.right.setVisible,
             "show_plot": self.bottom.setVisible,
-            "channel_grid": lambda: self.maps.show_page(1 - self.maps.pages.currentIndex()),
+            "channel_grid": self.toggle_channel_grid,
+            "view_next": partial(self._step_view, 1),
+            "view_previous": partial(self._step_view, -1),
             "dark": lambda on: self.use_theme("dark" if on else "light"),
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
             "cancel": self.cancel,
+            "refine": self.codec.toggle_refining,
+            "lessons": self.show_lessons,
+            "lesson_next": self.course.forward,
+            "lesson_back": self.course.back,
+            "lesson_again": self.course.set_up,
         }
 
     def _fill_menus(self) -> None:
@@ -145,6 +181,10 @@ class MainWindow(QMainWindow):
         self.recent_menu.aboutToShow.connect(self._fill_recent)
         for name in samples.names():
             self.samples_menu.addAction(name, partial(self.files.open_sample, name))
+        lessons_menu = menus["Lessons"]
+        assert isinstance(lessons_menu, QMenu)
+        for lesson in self.course.lessons:
+            lessons_menu.addAction(lesson.title, partial(self.open_lesson, lesson))
 
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
@@ -157,6 +197,11 @@ class MainWindow(QMainWindow):
         self.jobs.failed.connect(self._tell_failure)
         self.jobs.activity_changed.connect(self._refresh_activity)
         self.maps.heatmap_changed.connect(self._use_heatmap)
+        self.maps.map.opened.connect(self.inspection_commands.show_inspector)
+        self.compare.canvas.clicked.connect(self._inspect_clicked)
+        self.compare.region_bar.load_asked.connect(self.file_commands.load_region)
+        self.compare.region_bar.save_asked.connect(self.file_commands.save_region)
+        self.files.jahp_saved.connect(self.refining.note_saved)
         self.images.remove_asked.connect(session.remove_item)
         for signal in (
             session.results_changed,
@@ -164,14 +209,72 @@ class MainWindow(QMainWindow):
             session.history_changed,
             session.compare_changed,
             session.curves_changed,
+            session.exhibits_changed,
             session.choice_changed,
+            session.inspection_changed,
+            session.parts_changed,
+            session.paint_changed,
+            session.refining_changed,
+            session.effort_changed,
             theme.switch.changed,
+            self.course.changed,
         ):
             signal.connect(self._refresh_actions)
+        self.lessons.closed.connect(lambda: self.show_lessons(False))
+        self.language_chosen.connect(self.lessons_place.hide)
         session.current_changed.connect(self._refresh_title)
         self._use_heatmap(self.maps.heatmap())
         self._refresh_title()
         self._refresh_activity()
+
+    # ------------------------------------------------------------ tabs on the right
+
+    def add_right_tab(self, widget: QWidget, title: str, tooltip: str) -> None:
+        """One more view of the image beside the maps; title and tooltip are translated already."""
+        self.right_switch.add(widget, title, tooltip)
+
+    def _add_inside_tabs(self) -> None:
+        inside = self.inside
+        self.add_right_tab(inside.decoder, tr("Decoder"), tr("The decoder at work, step by step, on the real file."))
+        self.add_right_tab(inside.surgery, tr("Surgery"), tr("Change latents by hand and see what comes of it."))
+        self.add_right_tab(inside.damage, tr("Damage"), tr("Flip bits of the file and see the decoder lose its way."))
+
+    def show_right_tab(self, widget: QWidget) -> None:
+        """Bring a widget given to `add_right_tab` to the front, and the panel back where it was hidden."""
+        self.right.setVisible(True)
+        self.right_tabs.setCurrentWidget(widget)
+
+    def _step_view(self, count: int) -> None:
+        self.right.setVisible(True)
+        self.right_switch.step(count)
+
+    def toggle_channel_grid(self) -> None:
+        """The grid of channels, or the one map where the grid is seen already."""
+        seen = self.right_tabs.currentWidget() is self.maps and self.maps.pages.currentIndex() == 1
+        self.maps.show_page(0 if seen else 1)
+        self.show_right_tab(self.maps)
+
+    def _inspect_clicked(self) -> None:
+        """A click in the picture is answered by the inspector, unless another view has been chosen."""
+        if self.session.marked is not None and self.right_tabs.currentWidget() is self.maps:
+            self.right_tabs.setCurrentWidget(self.inspector)
+
+    # ------------------------------------------------------------ lessons
+
+    def show_lessons(self, on: bool) -> None:
+        """The lessons in place of the list of images; closing them leaves the lesson."""
+        if on:
+            self.lessons_place.show()
+            self.lessons.take_focus()
+        else:
+            self.lessons_place.hide()
+            self.compare.canvas.setFocus()
+        self._refresh_actions()
+
+    def open_lesson(self, lesson: Lesson) -> None:
+        self.show_lessons(True)
+        self.course.start(lesson)
+        self.lessons.take_focus()
 
     # ------------------------------------------------------------ refreshing
 
@@ -208,6 +311,11 @@ class MainWindow(QMainWindow):
         for key in ("copy", "save_comparison"):
             actions[key].setEnabled(session.sides["b"] is not None)
         actions["save_map"].setEnabled(session.latents is not None)
+        actions["save_numbers"].setEnabled(session.current is not None and session.card is not None)
+        actions["save_inspector"].setEnabled(session.inspection is not None)
+        actions["save_parts"].setEnabled(session.parts is not None)
+        for key, source in (("export_decoder", DECODER), ("export_edited", EDITED), ("export_damaged", DAMAGED)):
+            actions[key].setEnabled(source.kind in session.exhibits)
         for key in ("save_plot", "save_table"):
             actions[key].setEnabled(bool(session.curves.points))
         actions["undo"].setEnabled(session.can_undo)
@@ -215,17 +323,28 @@ class MainWindow(QMainWindow):
         actions["close_image"].setEnabled(item is not None)
         for mode in MODES:
             actions[f"mode_{mode}"].setChecked(session.compare.mode == mode)
+        actions["refine"].setEnabled(session.refining is not None or self.refining.can_start)
+        actions["paint"].setChecked(session.paint.on)
+        for key in ("paint", "load_region", "effort_next"):
+            actions[key].setEnabled(item is not None and not session.is_fixed)
+        for key in ("clear_region", "save_region"):
+            actions[key].setEnabled(session.mask is not None)
         actions["overlay"].setChecked(session.compare.overlay)
+        for key in ("lesson_next", "lesson_back", "lesson_again"):
+            actions[key].setEnabled(self.course.lesson is not None)
+        actions["lessons"].setChecked(self.lessons_place.is_shown)
         actions["dark"].setChecked(theme.current().name == "dark")
         for key, panel in (("show_images", self.left), ("show_maps", self.right), ("show_plot", self.bottom)):
             actions[key].setChecked(not panel.isHidden())
 
     def cancel(self) -> None:
-        """Escape: stop the work that is shown; where there is none, forget the selection."""
+        """Escape: stop the work that is shown; where there is none, forget the selection, then end painting."""
         if self.jobs.activity() is not None:
             self.jobs.cancel_labelled()
-        else:
+        elif self.session.selection is not None:
             self.session.set_selection(None)
+        else:
+            self.session.set_paint(on=False)
 
     # ------------------------------------------------------------ settings
 
@@ -280,15 +399,20 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
         self.overlay.setGeometry(self.rect())
+        self.lessons_place.fit()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if not self.is_replaced and not self.file_commands.keep_refined(self.refining):
+            event.ignore()
+            return
+        self.lessons_place.hide()  # what is kept for the next run is the user's own
         self.keep_geometry()
         self.closing.emit()
         super().closeEvent(event)
 
 
-def _panel(title: str, *widgets: QWidget, stretch: bool = False) -> QFrame:
-    """A frame with a heading around widgets."""
+def _panel(title: str, *widgets: QWidget, above: QWidget | None = None, stretch: bool = False) -> QFrame:
+    """A frame with a heading around widgets, the first of which may stretch below what is `above`."""
     frame = QFrame()
     frame.setObjectName("panel")
     layout = QVBoxLayout(frame)
@@ -298,6 +422,8 @@ def _panel(title: str, *widgets: QWidget, stretch: bool = False) -> QFrame:
         heading = QLabel(title)
         heading.setProperty("heading", True)
         layout.addWidget(heading)
+    if above is not None:
+        layout.addWidget(above)
     for number, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if stretch and number == 0 else 0)
     frame.setProperty("stretches", stretch)

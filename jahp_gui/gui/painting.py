@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPen
 
+from jahp_gui.codec.latent_views import Region
 from jahp_gui.gui import theme
 from jahp_gui.gui.imaging import Pyramid, amplified, qimage
 
@@ -12,6 +14,8 @@ MARGIN = 8.0
 LABEL_BACKGROUND = QColor(0, 0, 0, 170)
 LABEL_TEXT = QColor(255, 255, 255)
 MINIMAP_SIDE = 110.0
+HAZARD = QColor(220, 40, 30)
+HAZARD_WIDTH, HAZARD_STEP = 7.0, 14.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,32 @@ def draw_outline(painter: QPainter, rect: QRectF, style: Qt.PenStyle = Qt.PenSty
     painter.drawRect(rect)
 
 
+def draw_circle(painter: QPainter, centre: QPointF, radius: float) -> None:
+    """A circle seen on any ground."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for colour, width in ((QColor(0, 0, 0, 200), 3.0), (QColor(255, 255, 255), 1.2)):
+        painter.setPen(QPen(colour, width))
+        painter.drawEllipse(centre, radius, radius)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def draw_reach(painter: QPainter, pane: Pane, block: Region, reach: Region, pinned: bool) -> None:
+    """All that a latent can change, dashed; of the pinned one its block too, in the accent colour."""
+    if pinned:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(0, 0, 0, 200), 3))
+        painter.drawRect(_on_pane(pane, block))
+        painter.setPen(QPen(theme.colour("accent"), 2))
+        painter.drawRect(_on_pane(pane, block))
+    else:
+        draw_outline(painter, _on_pane(pane, reach), Qt.PenStyle.DotLine)
+
+
+def _on_pane(pane: Pane, region: Region) -> QRectF:
+    return pane.image_rect(QRectF(region.left, region.top, region.width, region.height))
+
+
 def draw_label(painter: QPainter, text: str, area: QRectF, right: bool = False, bottom: bool = False) -> None:
     """A caption in a corner of an area, shortened where it does not fit."""
     metrics = QFontMetricsF(painter.font())
@@ -161,3 +191,38 @@ def draw_divider(painter: QPainter, x: float, area: QRectF) -> None:
         painter.drawLine(tip, tip + QPointF(-sign * 4, -4))
         painter.drawLine(tip, tip + QPointF(-sign * 4, 4))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def draw_front(painter: QPainter, pane: Pane, front: np.ndarray, stride: int) -> None:
+    """The blocks that a decoder has just decoded, (n, 2) columns and rows, in the accent colour on black."""
+    path = QPainterPath()
+    for column, row in front.tolist():
+        path.addRect(pane.image_rect(QRectF(column * stride, row * stride, stride, stride)))
+    accent = theme.colour("accent")
+    fill = QColor(accent)
+    fill.setAlpha(90)
+    painter.setPen(QPen(QColor(0, 0, 0, 200), 3))
+    painter.setBrush(fill)
+    painter.drawPath(path)
+    painter.setPen(QPen(accent, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPath(path)
+
+
+def draw_hazard(painter: QPainter, area: QRectF) -> None:
+    """A striped frame within an area: what it holds must not be taken for a result."""
+    inner = area.adjusted(HAZARD_WIDTH, HAZARD_WIDTH, -HAZARD_WIDTH, -HAZARD_WIDTH)
+    frame = QPainterPath()
+    frame.addRect(area)
+    frame.addRect(inner)  # what is in both is outside: odd and even
+    painter.save()
+    painter.setClipPath(frame, Qt.ClipOperation.IntersectClip)
+    painter.fillRect(area, QColor(20, 20, 20))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setPen(QPen(HAZARD, HAZARD_STEP / 2))
+    reach = area.height() + HAZARD_STEP
+    x = area.left() - reach
+    while x < area.right() + HAZARD_STEP:
+        painter.drawLine(QPointF(x, area.bottom() + HAZARD_STEP / 2), QPointF(x + reach, area.top() - HAZARD_STEP / 2))
+        x += HAZARD_STEP
+    painter.restore()

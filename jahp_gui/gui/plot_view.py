@@ -24,7 +24,8 @@ NEAR = 12.0  # widget pixels from the cursor to a point it means
 DPI = 96
 MARGINS = (50.0, 10.0, 40.0, 12.0)  # left, right, bottom, top in widget pixels
 TITLE_HEIGHT = 12.0
-POINT_RADIUS = 6.0
+POINT_RADIUS, TRAIL_RADIUS = 6.0, 2.2
+INSET = (148.0, 78.0)  # the enlarged trail, widget pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +143,62 @@ class PlotView(QWidget):
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
         painter.drawImage(QRectF(self.rect()), self.rendered.image)
+        self._paint_trail(painter, [self.rendered.position(*place) for place in self.content.trail])
         point = self._current_position()
         if point is not None and self.rendered.axes.contains(point):
             self._paint_current(painter, point, self.content)
+
+    def _paint_trail(self, painter: QPainter, places: list[QPointF]) -> None:
+        """Where the current point came from while it was refined, faintly."""
+        if len(places) < 2 or self.rendered is None:
+            return
+        painter.save()
+        painter.setClipRect(self.rendered.axes)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+        colour = theme.colour("faint_text")
+        painter.setPen(QPen(colour, 1.4))
+        painter.drawPolyline(places)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        for place in places:
+            painter.drawEllipse(place, TRAIL_RADIUS, TRAIL_RADIUS)
+        self._paint_enlarged(painter, places)
+        painter.restore()
+
+    def _paint_enlarged(self, painter: QPainter, places: list[QPointF]) -> None:
+        """The trail once more in the corner where no curve comes: on the plot itself it is a few pixels long."""
+        assert self.content is not None and self.rendered is not None
+        box = QRectF(0, 0, *INSET)
+        box.moveBottomRight(self.rendered.axes.bottomRight() - QPointF(6, 6))
+        painter.setBrush(theme.colour("panel"))
+        painter.setPen(QPen(theme.colour("border"), 1))
+        painter.drawRect(box)
+        (rate, height), (last_rate, last_height) = self.content.trail[0], self.content.trail[-1]
+        text = f"{100 * (last_rate / rate - 1):+.1f} % bpp · {last_height - height:+.2f} dB".replace("-", "−")
+        painter.setPen(theme.colour("text"))
+        font = painter.font()
+        font.setPointSizeF(0.8 * font.pointSizeF())
+        painter.setFont(font)
+        painter.drawText(box.adjusted(4, 2, -4, 0), Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, text)
+        area = box.adjusted(10, 22, -10, -8)
+        xs, ys = [place.x() for place in places], [place.y() for place in places]
+        width, height = max(max(xs) - min(xs), 1e-9), max(max(ys) - min(ys), 1e-9)
+        enlarged = [
+            QPointF(
+                area.left() + (place.x() - min(xs)) / width * area.width(),
+                area.top() + (place.y() - min(ys)) / height * area.height(),
+            )
+            for place in places
+        ]
+        painter.setPen(QPen(theme.colour("faint_text"), 1.4))
+        painter.drawPolyline(enlarged)
+        painter.setBrush(theme.colour("faint_text"))
+        for place in enlarged[:-1]:
+            painter.drawEllipse(place, TRAIL_RADIUS, TRAIL_RADIUS)
+        series = self.content.current_series
+        painter.setBrush(QColor(theme.series_colour(series.name)) if series is not None else theme.colour("accent"))
+        painter.setPen(QPen(theme.colour("text"), 1))
+        painter.drawEllipse(enlarged[-1], 4, 4)
 
     def _paint_current(self, painter: QPainter, point: QPointF, content: PlotContent) -> None:
         """Solid from a real file, hollow while estimated."""

@@ -23,7 +23,10 @@ REFERENCE_RATES = (0.08, 2.5)  # bpp; they go on far beyond what one image needs
 
 @dataclass(frozen=True, eq=False)
 class PlotContent:
-    """Everything that the plot shows at a moment. current: (bpp, dB, whether from a real file)."""
+    """Everything that the plot shows at a moment. current: (bpp, dB, whether from a real file).
+
+    trail: (bpp, dB) where the current point was while it was refined.
+    """
 
     curves: Curves
     choice: PlotChoice
@@ -31,6 +34,7 @@ class PlotContent:
     current: tuple[float, float, bool] | None = None
     current_series: SeriesKey | None = None
     references: Sequence[ReferenceCurve] = field(default_factory=tuple)
+    trail: Sequence[tuple[float, float]] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -44,10 +48,15 @@ def quality(point: CurvePoint, metric: str) -> float | None:
     return None if point.ms_ssim is None else metrics.ms_ssim_db(point.ms_ssim)
 
 
+def in_order(points: Sequence[CurvePoint], metric: str) -> list[tuple[float, float]]:
+    """(bpp, dB) as they come, without points that have no finite height."""
+    heights = [(point.bpp, quality(point, metric)) for point in points]
+    return [(rate, height) for rate, height in heights if height is not None and height < 200]
+
+
 def drawable(points: Sequence[CurvePoint], metric: str) -> list[tuple[float, float]]:
     """(bpp, dB) by rate, without points that have no finite height."""
-    heights = [(point.bpp, quality(point, metric)) for point in points]
-    return sorted((rate, height) for rate, height in heights if height is not None and height < 200)
+    return sorted(in_order(points, metric))
 
 
 def name_of_series(key: SeriesKey) -> str:
@@ -63,6 +72,9 @@ def draw(axes: "Axes", content: PlotContent, *, with_current: bool = True) -> No
     for key, points in content.curves.points.items():
         if name_of_series(key) not in choice.hidden:
             _draw_series(axes, content, key, points)
+    if with_current and len(content.trail) > 1:
+        rates, heights = zip(*content.trail, strict=True)
+        axes.plot(rates, heights, "o-", ms=3, lw=1.2, color=colours.faint_text, alpha=0.8, zorder=5.5)
     if content.current is not None:
         rate, height, is_exact = content.current
         colour = theme.series_colour(content.current_series.name) if content.current_series else colours.accent
@@ -77,15 +89,27 @@ def _draw_series(axes: "Axes", content: PlotContent, key: SeriesKey, points: Seq
     if not pairs:
         return
     is_current = key == content.current_series
+    colour, zorder = theme.series_colour(key.name), 5 if is_current else 3
     axes.plot(
         *zip(*pairs, strict=True),
-        marker=MARKERS[key.kind],
-        ms=4.5 if is_current else 3.5,
         lw=2.2 if is_current else 1.3,
         ls="-" if key.kind == "prior" else "--",
-        color=theme.series_colour(key.name),
-        zorder=5 if is_current else 3,
+        color=colour,
+        zorder=zorder,
+        label=captions.series_name(key),
     )
+    for is_estimate, face in ((False, colour), (True, content.colours.panel)):  # hollow until its file is there
+        some = drawable([point for point in points if point.is_estimate == is_estimate], content.choice.metric)
+        if some:
+            axes.plot(
+                *zip(*some, strict=True),
+                ls="",
+                marker=MARKERS[key.kind],
+                ms=4.5 if is_current else 3.5,
+                mec=colour,
+                mfc=face,
+                zorder=zorder,
+            )
 
 
 def shown_references(content: PlotContent) -> list[tuple[ReferenceCurve, str]]:
@@ -166,17 +190,13 @@ def use_fonts(chinese: bool) -> None:
 
 
 def table_rows(curves: Curves) -> list[list[str]]:
-    """The points as a table with a heading, for CSV."""
+    """The points of real files as a table with a heading, for CSV."""
     rows = [["kind", "name", "setting", "bytes", "bpp", "psnr_db", "ms_ssim"]]
     for key, points in curves.points.items():
-        for point in sorted(points, key=lambda point: point.bpp):
+        for point in sorted((point for point in points if not point.is_estimate), key=lambda point: point.bpp):
             setting = f"gain {point.gain_index}" if point.gain_index is not None else f"quality {point.quality:g}"
             similarity = "" if point.ms_ssim is None else f"{point.ms_ssim:.6f}"
             rows.append(
                 [key.kind, key.name, setting, str(point.n_bytes), f"{point.bpp:.6f}", f"{point.psnr:.4f}", similarity]
             )
     return rows
-
-
-def series_caption(key: SeriesKey) -> str:
-    return captions.series_name(key)

@@ -1,6 +1,6 @@
 """What jobs hand to the session: plain values, no widgets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,19 +9,42 @@ from PySide6.QtGui import QImage
 
 from jahp_gui.codec.container import Container
 from jahp_gui.codec.latent_views import Region
+from jahp_gui.codec.surgery import Edit
 from jahp_gui.gui.imaging import Pyramid
 
 if TYPE_CHECKING:  # at run time it would load torch
+    from jahp_gui.codec.effort import Candidate
+    from jahp_gui.codec.inspection import Prediction
     from jahp_gui.codec.latent_coding import LatentMaps
+    from jahp_gui.codec.model import Model
+    from jahp_gui.codec.prior_costs import PriorCost
+
+Place = tuple[str, int, int]  # a latent's position: "y" or "z", column, row
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The codec settings: what undo brings back and what a file is made from."""
+    """The codec settings: what undo brings back and what a file is made from.
+
+    effort: 0 … 3, how long the encoder searches; 2 and 3 only of what has been refined. mask: the number of the
+    painted region in `session.masks`, 0 for none.
+    """
 
     model_id: str
     prior: str
     gain_index: int
+    effort: int = 0
+    mask: int = 0
+
+    @property
+    def rounded(self) -> "Choice":
+        """The same without any search: what stands for it while the setting moves."""
+        return replace(self, effort=0, mask=0)
+
+    @property
+    def unrefined(self) -> "Choice":
+        """The same with as much effort as a file takes that nobody waits for."""
+        return replace(self, effort=min(self.effort, 1))
 
 
 @dataclass(eq=False)
@@ -29,7 +52,7 @@ class ImageItem:
     """One entry of the image list.
 
     original: the pixels, None until loaded or where only a `.jahp` is there. opened: the `.jahp` it came from, and
-    opened_latents what each latent of it cost.
+    opened_latents what each latent of it cost, opened_model the model that it was decoded with.
     """
 
     name: str
@@ -40,6 +63,7 @@ class ImageItem:
     file_bytes: int = 0
     opened: "FileResult | None" = None
     opened_latents: "LatentResult | None" = None
+    opened_model: "Model | None" = None
     thumbnail: QImage | None = None
     failed: str = ""
 
@@ -65,10 +89,47 @@ class LatentResult:
 
 
 @dataclass(frozen=True, eq=False)
+class Inspection:
+    """The latents of one position under every prior that has been asked so far.
+
+    predictions: by prior; None for z of one without side information. block, reach: the pixels that the position
+    stands for, and all that it can change.
+    """
+
+    place: Place
+    gain_index: int
+    predictions: dict[str, "Prediction | None"]
+    block: Region
+    reach: Region
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What the latents of the image cost under each prior that has been measured so far."""
+
+    gain_index: int
+    costs: dict[str, "PriorCost"]
+
+
+@dataclass(frozen=True, eq=False)
+class SizeEstimate:
+    """The size of a file as a sample of its latents says it: of images too large to measure while a slider moves.
+
+    share: of the latents that were looked at.
+    """
+
+    choice: Choice
+    n_bytes: float
+    share: float
+
+
+@dataclass(eq=False)
 class FileResult:
     """A real file and the picture decoded from it, its digest checked.
 
-    psnr and ms_ssim are None where the original is missing, ms_ssim also for images it is not defined for.
+    psnr and ms_ssim are None where the original is missing, ms_ssim also for images it is not defined for and while it
+    is being measured, which takes its time and comes after everything else; `ms_ssim_known` tells. found: the latents
+    of a search, None where they were rounded. psnr_parts: inside and outside the painted region, where there is one.
     """
 
     choice: Choice
@@ -76,9 +137,12 @@ class FileResult:
     container: Container
     picture: Pyramid
     psnr: float | None
-    ms_ssim: float | None
     encode_seconds: float | None
     decode_seconds: float
+    ms_ssim: float | None = None
+    ms_ssim_known: bool = False
+    found: "Candidate | None" = None
+    psnr_parts: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +174,9 @@ class LivePicture:
 
 @dataclass(frozen=True)
 class Source:
-    """What a side of the comparison shows. kind: "original", "current", "prior" or "classical".
+    """What a side of the comparison shows.
+
+    kind: "original", "current", "rounded", "refined", "prior", "classical" or that of an exhibit.
 
     name: of the prior or the codec. gain_index: of a prior that is held at one λ; None follows the slider.
     """
@@ -121,6 +187,64 @@ class Source:
 
 
 ORIGINAL, CURRENT = Source("original"), Source("current")
+ROUNDED, REFINED = Source("rounded"), Source("refined")  # the current prior and λ, without any search and with most
+DECODER, EDITED, DAMAGED = EXHIBITS = Source("decoder"), Source("edited"), Source("damaged")
+
+
+@dataclass(frozen=True, eq=False)
+class DecoderFrame:
+    """The decoder of the file at a moment: `steps_done` of `steps` for ŷ, negative before ẑ.
+
+    bits: of (ẑ, ŷ), read so far. front: int64 (n, 2), columns and rows of the latents decoded last.
+    """
+
+    choice: Choice
+    picture: Pyramid
+    moment: int
+    steps_done: int
+    steps: int
+    bits: tuple[float, float]
+    front: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class EditedResult:
+    """A real file of latents changed by hand, and the picture decoded from it; psnr where there is an original."""
+
+    choice: Choice
+    edits: tuple[Edit, ...]
+    data: bytes
+    container: Container
+    picture: Pyramid
+    y_hat: np.ndarray
+    psnr: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class DamagedResult:
+    """What a decoder that does not check makes of a file with flipped bits.
+
+    refusal, objection: what the ordinary path says of the file, and what it would say were its checksum right; empty
+    where it says nothing. picture is None where nothing could be decoded. wrong: int32 (h, w), how many channels of
+    each latent position differ, None where the latents have another shape. first_wrong: the first wrong step of `steps`
+    in the coding order, steps_done how many the ordinary decoder gets done. psnr: against the intact file's picture.
+    """
+
+    choice: Choice
+    data: bytes
+    flips: tuple[int, ...]
+    refusal: str
+    objection: str
+    picture: Pyramid | None = None
+    y_hat: np.ndarray | None = None
+    wrong: np.ndarray | None = None
+    first_wrong: int | None = None
+    steps_done: int = 0
+    steps: int = 0
+    psnr: float | None = None
+
+
+Exhibit = DecoderFrame | EditedResult | DamagedResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +253,13 @@ class Side:
 
     source: Source
     picture: Pyramid
-    of: LivePicture | FileResult | ClassicalResult | None = None  # None: the original
+    of: LivePicture | FileResult | ClassicalResult | Exhibit | None = None  # None: the original
     patch: LivePicture | None = None  # a fresher part of a large picture, painted over it
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One point of the image's rate-distortion plot, from a real file."""
+    """One point of the image's rate-distortion plot, from a real file or for now estimated from some of its latents."""
 
     bpp: float
     psnr: float
@@ -143,6 +267,7 @@ class CurvePoint:
     n_bytes: int
     gain_index: int | None = None  # of a prior
     quality: float | None = None  # of a classical codec
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +278,18 @@ class SeriesKey:
     name: str
 
 
+@dataclass(frozen=True)
+class Refining:
+    """A search that runs: for which choice, how much of it is done (0 … 1), and what it has saved so far.
+
+    gain: percent by which λ·D + R has fallen since the search began.
+    """
+
+    choice: Choice
+    fraction: float
+    gain: float = 0.0
+
+
 @dataclass(eq=False)
 class Curves:
     """The curves of one image so far. cropped: they are of a centre crop of a large image."""
@@ -160,3 +297,20 @@ class Curves:
     points: dict[SeriesKey, list[CurvePoint]] = field(default_factory=dict)
     cropped: bool = False
     complete: bool = False
+
+    def add(self, key: SeriesKey, point: CurvePoint) -> None:
+        """One more point; that of a real file replaces its estimate, never the other way round."""
+        if key not in self.points:  # priors before classical codecs, whichever came first
+            self.points[key] = []
+            self.points = dict(sorted(self.points.items(), key=lambda entry: entry[0].kind != "prior"))
+        points = self.points[key]
+        same = [known for known in points if (known.gain_index, known.quality) == (point.gain_index, point.quality)]
+        if point.is_estimate and any(not known.is_estimate for known in same):
+            return
+        for known in same:
+            points.remove(known)
+        points.append(point)
+
+    def snapshot(self) -> "Curves":
+        """As they are now, for a job that reads them while more points come."""
+        return Curves({key: list(points) for key, points in self.points.items()}, self.cropped, self.complete)

@@ -1,6 +1,6 @@
 """Pictures of the main states for README and eyes: `python -m jahp_gui.gui.screenshots [--folder F] [--all]`.
 
-Without `--all` the six of the README at 1280 × 800; with it every state in every size and theme.
+Without `--all` those of the README and two more at 1280 × 800; with it every state in every size and theme.
 """
 
 import argparse
@@ -18,6 +18,7 @@ if __name__ == "__main__":
 from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtWidgets import QApplication
 
+from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.gui import theme
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.main_window import MainWindow
@@ -80,6 +81,33 @@ def dark(window: MainWindow) -> None:
     window.session.set_map(reference="factorized")
 
 
+def inspector(window: MainWindow) -> None:
+    window.session.set_map(reference="")
+    window.session.set_compare(a=ORIGINAL)
+    width, height = size_of(window)
+    window.session.mark(("y", width // 40, height // 50))
+    window.session.set_inspector(pinned=("y", width // 100, height // 25))
+    window.show_right_tab(window.inspector)
+
+
+def parts(window: MainWindow) -> None:
+    window.session.set_inspector(pinned=None)
+    window.show_right_tab(window.parts)
+
+
+def decoder(window: MainWindow) -> None:
+    window.session.mark(None)
+    window.show_right_tab(window.inside.decoder)
+    width, height = size_of(window)
+    window.inside.decoder.decoder.go_to((width + 3 * height) // (2 * Y_STRIDE))  # half of the wavefront
+
+
+def lesson(window: MainWindow) -> None:
+    window.open_lesson(window.course.lessons[4])
+    window.course.forward()
+    window.course.predict(0)
+
+
 STATES = (
     State("first-run", first_run),
     State("swipe", swipe),
@@ -87,6 +115,10 @@ STATES = (
     State("heatmap-overlay", overlay),
     State("channel-grid", channel_grid),
     State("dark", dark, "dark"),
+    State("inspector", inspector),
+    State("parts", parts, "dark"),
+    State("decoder", decoder),
+    State("lesson", lesson),
 )
 
 

@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRect, Signal
 
+from jahp_gui.codec.importance import OUTSIDE, Mask
 from jahp_gui.codec.latent_views import BITS
 from jahp_gui.codec.models import DEFAULT_MODEL, Card
 from jahp_gui.codec.rate_scale import gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.evaluation.classical import ClassicalCodec
+from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid
 from jahp_gui.gui.results import (
     CURRENT,
     ORIGINAL,
     Choice,
+    CurvePoint,
     Curves,
+    Exhibit,
     FileResult,
     ImageItem,
+    Inspection,
     LatentResult,
     LivePicture,
+    Parts,
+    Place,
+    Refining,
     Side,
+    SizeEstimate,
     Source,
 )
 from jahp_gui.gui.viewstate import ViewState
@@ -32,17 +41,58 @@ DEFAULT_PRIOR = "joint"
 START_LMBDA = 0.0128
 MODES = ("side", "swipe", "blink", "difference")
 TARGETS = ("lambda", "bpp", "bytes", "psnr")
+EFFORTS = (0, 1, 2, 3)  # as the codec numbers them
+WITHOUT_SEARCH, WITHOUT_REGION = "(rounded)", "(no region)"  # `MapChoice.reference` that is no prior
+PAINT_TOOLS = ("brush", "eraser", "rectangle")
 
 
 @dataclass(frozen=True)
 class MapChoice:
-    """What the latent maps show. reference: a prior whose map is subtracted; fixed: (low, high) of the colours."""
+    """What the latent maps show. fixed: (low, high) of the colours.
+
+    reference: a prior whose map is subtracted, or WITHOUT_SEARCH or WITHOUT_REGION, or "".
+    """
 
     latents: str = "y"
     quantity: str = BITS
     channel: int | None = None
     reference: str = ""
     fixed: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class InspectorChoice:
+    """What of the marked latents is looked at.
+
+    channel: None for the one that costs most at the position. pinned: a second position, to compare with.
+    by_index: whether channels are in their order instead of sorted by bits.
+    """
+
+    channel: int | None = None
+    pinned: Place | None = None
+    by_index: bool = False
+
+
+@dataclass(frozen=True)
+class PartsChoice:
+    """What each part pays: wanted while its panel is seen; the map shows what `prior` saves against `reference`."""
+
+    wanted: bool = False
+    prior: str = "joint"
+    reference: str = "mean-scale-hyperprior"
+
+
+@dataclass(frozen=True)
+class PaintChoice:
+    """How the region of interest is painted. size: the brush's diameter in pixels of the image, 0 until it is used.
+
+    outside: the weight that the next region gives to errors outside.
+    """
+
+    on: bool = False
+    tool: str = "brush"
+    size: int = 0
+    outside: float = OUTSIDE
 
 
 @dataclass(frozen=True)
@@ -74,7 +124,10 @@ class Session(QObject):
     items_changed = Signal()
     current_changed = Signal()  # another image, or its pixels have arrived
     model_changed = Signal()  # which model, or whether its weights are loaded
-    choice_changed = Signal()  # prior or λ
+    choice_changed = Signal()  # prior, λ, effort or painted region
+    effort_changed = Signal()  # the effort that is asked for
+    paint_changed = Signal()  # tool, size, or whether anything is painted
+    refining_changed = Signal()
     history_changed = Signal()
     target_changed = Signal()
     results_changed = Signal()  # numbers: file, live picture, latents
@@ -86,7 +139,12 @@ class Session(QObject):
     plot_changed = Signal()
     selection_changed = Signal()
     marked_changed = Signal()
+    inspector_changed = Signal()  # channel, pinned position, order
+    inspection_changed = Signal()
+    parts_choice_changed = Signal()
+    parts_changed = Signal()
     codecs_changed = Signal()
+    exhibits_changed = Signal()
     message = Signal(str, str)  # text; "info", "warning" or "error"
 
     def __init__(self, parent: QObject | None = None):
@@ -100,19 +158,33 @@ class Session(QObject):
         self.model_error = ""
         self.codecs: list[ClassicalCodec] = []  # those that work in this installation
         self.choice = Choice(DEFAULT_MODEL, DEFAULT_PRIOR, 0)
+        self.effort = 0  # asked for; the choice has it only once it has been refined, where it is 2 or 3
+        self.refining: Refining | None = None
+        self.trail: list[CurvePoint] = []  # where the current point came from while it was refined
+        self.masks: dict[int, Mask] = {}
+        self.paint = PaintChoice()
+        self._masks_of: dict[ImageItem, int] = {}
+        self._mask_count = 0
         self.target: tuple[str, float] = ("lambda", 0.0)
         self.live: LivePicture | None = None
         self.file: FileResult | None = None
         self.latents: LatentResult | None = None
+        self.estimate: SizeEstimate | None = None
         self.reference_latents: LatentResult | None = None
         self.map_choice = MapChoice()
         self.compare = CompareChoice()
         self.plot = PlotChoice()
         self.sides: dict[str, Side | None] = {"a": None, "b": None}
         self.difference: Pyramid | None = None
+        self.exhibits: dict[str, Exhibit] = {}  # by the kind of the source that shows it
         self.curves = Curves()
         self.selection: QRect | None = None
-        self.marked: tuple[str, int, int] | None = None  # (latents, column, row) that map and image both outline
+        self.marked: Place | None = None  # that map and image both outline
+        self.inspector = InspectorChoice()
+        self.inspection: Inspection | None = None
+        self.pinned_inspection: Inspection | None = None
+        self.parts_choice = PartsChoice()
+        self.parts: Parts | None = None
         self._history: list[Choice] = []
         self._undone: list[Choice] = []
 
@@ -125,6 +197,7 @@ class Session(QObject):
     def remove_item(self, item: ImageItem) -> None:
         index = self.items.index(item)
         self.items.remove(item)
+        self._masks_of.pop(item, None)
         self.items_changed.emit()
         if item is self.current:
             self.select(self.items[min(index, len(self.items) - 1)] if self.items else None)
@@ -133,16 +206,46 @@ class Session(QObject):
         """Show another image; everything that was of the old one is dropped."""
         if item is not self.current:
             self.current = item
+            before = self.choice
+            self._leave_searches()
             self.clear_results()
             self.selection = self.marked = None
+            self.inspector = replace(self.inspector, pinned=None)
             self.current_changed.emit()
             self.selection_changed.emit()
+            if self.choice != before:
+                self.choice_changed.emit()
+                self.history_changed.emit()
+
+    def _leave_searches(self) -> None:
+        """What was refined and painted was of another image; this one's region is taken up again."""
+        mask = self._masks_of.get(self.current, 0) if self.current is not None else 0
+
+        def here(choice: Choice) -> Choice:
+            return replace(choice, effort=max(min(self.effort, 1), int(mask > 0)), mask=mask)
+
+        self.choice = here(self.choice)
+        history: list[Choice] = []
+        for choice in map(here, self._history):
+            if not history or history[-1] != choice:
+                history.append(choice)
+        self._history, self._undone = history, []
 
     def clear_results(self) -> None:
-        self.live = self.file = self.latents = self.reference_latents = self.difference = None
+        self.live = self.file = self.latents = self.estimate = self.reference_latents = self.difference = None
+        self.inspection = self.pinned_inspection = self.parts = None
+        self.exhibits = {}
+        self.trail = []
         self.sides = {"a": None, "b": None}
         self.curves = Curves()
-        for signal in (self.results_changed, self.maps_changed, self.sides_changed, self.curves_changed):
+        for signal in (
+            self.results_changed,
+            self.maps_changed,
+            self.sides_changed,
+            self.curves_changed,
+            self.inspection_changed,
+            self.parts_changed,
+        ):
             signal.emit()
 
     # ------------------------------------------------------------ model and codec settings
@@ -162,7 +265,8 @@ class Session(QObject):
         lmbda = self.lmbda if self.card else START_LMBDA
         self.card, self.model, self.model_error = card, None, ""
         prior = self.choice.prior if self.choice.prior in card.priors else default_prior(card)
-        self.choice = Choice(card.model_id, prior, gain_index_of(lmbda, card.lmbda_anchors))
+        gain_index = gain_index_of(lmbda, card.lmbda_anchors)
+        self.choice = replace(self.choice, model_id=card.model_id, prior=prior, gain_index=gain_index).unrefined
         self._history, self._undone = [self.choice], []
         self.clear_results()
         self.model_changed.emit()
@@ -192,20 +296,85 @@ class Session(QObject):
     def lmbda(self) -> float:
         return self.lmbda_at(self.choice.gain_index)
 
-    def set_choice(self, *, prior: str | None = None, gain_index: int | None = None, keep_target: bool = False) -> None:
-        """Another prior or λ. A λ set by hand ends a target; the controller makes it undoable once it rests."""
+    def set_choice(
+        self,
+        *,
+        prior: str | None = None,
+        gain_index: int | None = None,
+        effort: int | None = None,
+        mask: int | None = None,
+        keep_target: bool = False,
+    ) -> None:
+        """Another setting; what was refined was the one before, unless `effort` says otherwise.
+
+        A λ set by hand ends a target; the controller makes it undoable once it rests.
+        """
         new = replace(self.choice, prior=prior or self.choice.prior)
         if gain_index is not None:
             new = replace(new, gain_index=min(max(gain_index, 0), self.gain_index_count - 1))
             if not keep_target and self.target[0] != "lambda":
                 self.set_target("lambda", 0.0)
+        if mask is not None:
+            new = replace(new, mask=mask)
+        if effort is not None:
+            new = replace(new, effort=effort)
+        elif new != self.choice:
+            new = new.unrefined
         if new != self.choice:
             self.choice = new
+            if self.current is not None:
+                self._masks_of[self.current] = new.mask
             self.choice_changed.emit()
 
     def set_lmbda(self, lmbda: float) -> None:
         if self.card:
             self.set_choice(gain_index=gain_index_of(lmbda, self.card.lmbda_anchors))
+
+    def set_effort(self, effort: int) -> None:
+        """Ask for another effort. One that takes its time starts when refining is asked for."""
+        if effort == 0 and self.mask is not None:
+            self.tell(tr("A painted region needs effort 1 or more: clear it first."), "warning")
+            effort = 1
+        self.effort = effort
+        if effort < 2:
+            self.set_choice(effort=effort)
+        elif self.choice.effort == 0:
+            self.set_choice(effort=1)
+        self.effort_changed.emit()
+
+    @property
+    def mask(self) -> Mask | None:
+        """The painted region of the current choice."""
+        return self.masks.get(self.choice.mask)
+
+    def set_mask(self, mask: Mask | None) -> None:
+        """Paint another region, None for none. It needs an effort, which is raised where there is none."""
+        self.remember_choice()  # strokes that follow each other quickly are undone one by one
+        number, effort = 0, self.choice.unrefined.effort
+        if mask is not None:
+            number = self._mask_count = self._mask_count + 1
+            self.masks[number] = mask
+            if effort == 0:
+                effort = self.effort = 1
+                self.tell(tr("The region needs a search: the effort is now 1, quick."))
+                self.effort_changed.emit()
+        self.set_choice(mask=number, effort=effort)
+        known = {choice.mask for choice in (*self._history, *self._undone, self.choice)} | {*self._masks_of.values()}
+        self.masks = {number: mask for number, mask in self.masks.items() if number in known}
+
+    def set_outside(self, outside: float) -> None:
+        """What errors outside the region count for: of this region, where there is one, and of the next."""
+        self.set_paint(outside=outside)
+        if self.mask is not None and self.mask.outside != outside:
+            self.set_mask(replace(self.mask, outside=outside))
+
+    def set_paint(self, **changes: object) -> None:
+        new = replace(self.paint, **changes)  # type: ignore[arg-type]
+        if new.on and new.size == 0 and self.current is not None and self.current.size is not None:
+            new = replace(new, size=max(8, min(self.current.size) // 6))
+        if new != self.paint:
+            self.paint = new
+            self.paint_changed.emit()
 
     def set_target(self, kind: str, value: float) -> None:
         if (kind, value) != self.target:
@@ -241,7 +410,9 @@ class Session(QObject):
             self._return_to(self._history[-1])
 
     def _return_to(self, choice: Choice) -> None:
-        self.set_choice(prior=choice.prior, gain_index=choice.gain_index)
+        self.set_choice(prior=choice.prior, gain_index=choice.gain_index, effort=choice.effort, mask=choice.mask)
+        self.effort = max(self.effort, 1) if choice.effort == 1 else choice.effort
+        self.effort_changed.emit()
         self.history_changed.emit()
 
     # ------------------------------------------------------------ how things are shown
@@ -278,17 +449,59 @@ class Session(QObject):
             self.selection = selection
             self.selection_changed.emit()
 
-    def mark(self, latent: tuple[str, int, int] | None) -> None:
+    def mark(self, latent: Place | None) -> None:
         if latent != self.marked:
             self.marked = latent
             self.marked_changed.emit()
 
+    def set_inspector(self, **changes: object) -> None:
+        new = replace(self.inspector, **changes)  # type: ignore[arg-type]
+        if new != self.inspector:
+            self.inspector = new
+            self.inspector_changed.emit()
+
+    def set_parts(self, **changes: object) -> None:
+        new = replace(self.parts_choice, **changes)  # type: ignore[arg-type]
+        if new != self.parts_choice:
+            self.parts_choice = new
+            self.parts_choice_changed.emit()
+
     # ------------------------------------------------------------ results
+
+    def set_exhibit(self, source: Source, exhibit: Exhibit | None) -> None:
+        """What a source of EXHIBITS shows, None for nothing."""
+        if exhibit is not None:
+            self.exhibits[source.kind] = exhibit
+        elif self.exhibits.pop(source.kind, None) is None:
+            return
+        self.exhibits_changed.emit()
+
+    def show_exhibit(self, source: Source) -> None:
+        """Put it on side B, unless a side shows it already."""
+        if source not in (self.compare.a, self.compare.b):
+            self.set_compare(b=source)
+
+    def hide_exhibit(self, source: Source) -> None:
+        """Drop it; a side that showed it shows the current setting."""
+        self.set_exhibit(source, None)
+        for side in ("a", "b"):
+            if getattr(self.compare, side) == source:
+                self.set_compare(**{side: CURRENT})
 
     @property
     def exact(self) -> FileResult | None:
         """The real file of what is chosen now; None while it is being made."""
         return self.file if self.file is not None and self.file.choice == self.choice else None
+
+    @property
+    def estimated_bytes(self) -> float | None:
+        """What the file of the current choice will about have: from all its latents, or from a sample of them."""
+        now = self.choice, self.choice.rounded
+        if self.latents is not None and self.latents.choice in now:
+            return self.latents.estimated_bytes
+        if self.estimate is not None and self.estimate.choice in now:
+            return self.estimate.n_bytes
+        return None
 
     @property
     def shown_file(self) -> FileResult | None:

@@ -46,5 +46,11 @@ class Settings:
         others = [entry for entry in self.paths("recent") if entry != path]
         self.set("recent", [path, *others][:MAX_RECENT])
 
-    def sync(self) -> None:
+    @property
+    def file(self) -> str:
+        return self._store.fileName()
+
+    def sync(self) -> bool:
+        """Write what is not written yet; false where the file cannot be written."""
         self._store.sync()
+        return self._store.isWritable() and self._store.status() == QSettings.Status.NoError

@@ -4,13 +4,14 @@ Start-up, a slider dragged for some seconds, the real file after it, the whole p
 """
 
 import argparse
+import json
 import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -20,6 +21,7 @@ if __name__ == "__main__":
 from PySide6.QtCore import QEventLoop, QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
+from jahp_gui.codec.models import DEFAULT_MODEL
 from jahp_gui.gui import samples, theme
 from jahp_gui.gui.app import SWITCH_INTERVAL, Explorer
 from jahp_gui.gui.settings import Settings
@@ -67,6 +69,8 @@ class Figures:
     picture_ms: list[float] = field(default_factory=list)
     bits_ms: list[float] = field(default_factory=list)
     file_after_rest_s: float = 0.0
+    decoder_pictures: int = 0
+    decoder_pictures_per_s: float = 0.0
     stalls_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
@@ -78,11 +82,16 @@ class Figures:
             f"window shown      {self.window_s:.2f} s",
             f"first real file   {self.first_file_s:.2f} s",
             f"whole plot        {self.plot_s:.1f} s",
-            f"slider → picture  {statistics.median(self.picture_ms):.0f} ms median of {len(self.picture_ms)}",
-            f"slider → bits     {statistics.median(self.bits_ms):.0f} ms median of {len(self.bits_ms)}",
+            f"slider → picture  {_median(self.picture_ms):.0f} ms median of {len(self.picture_ms)}",
+            f"slider → bits     {_median(self.bits_ms):.0f} ms median of {len(self.bits_ms)}",
             f"rest → real file  {self.file_after_rest_s:.2f} s",
+            f"decoder at work   {self.decoder_pictures_per_s:.1f} pictures/s of {self.decoder_pictures}, a step each",
             *stalls,
         ]
+
+
+def _median(times: Sequence[float]) -> float:
+    return statistics.median(times) if times else float("nan")
 
 
 class Measurement:
@@ -112,6 +121,8 @@ class Measurement:
             figures.stalls_ms["plot"] = self.probe.take()
         self._drag()
         figures.stalls_ms["slider"] = self.probe.take()
+        self._play()
+        figures.stalls_ms["decoder"] = self.probe.take()
         assert self.explorer.window is not None
         self.explorer.window.close()
         self.explorer.jobs.shutdown(60)
@@ -134,9 +145,26 @@ class Measurement:
         self._wait(lambda: self.session.exact is not None)
         self.figures.file_after_rest_s = time.perf_counter() - rested
 
+    def _play(self) -> None:
+        """The decoder at work from its first step to its last, one step a picture."""
+        assert self.explorer.window is not None
+        decoder = self.explorer.controller.decoder
+        decoder.play()
+        self._wait(lambda: decoder.playing and decoder.frame is not None)
+        begun = time.perf_counter()
+        self._wait(lambda: not decoder.playing)
+        self.figures.decoder_pictures = decoder.last
+        self.figures.decoder_pictures_per_s = decoder.last / (time.perf_counter() - begun)
+
     def _note(self) -> None:
         now, session = time.perf_counter(), self.session
-        for result, times in ((session.live, self.figures.picture_ms), (session.latents, self.figures.bits_ms)):
+        figures = self.figures
+        shown = (
+            (session.live, figures.picture_ms),
+            (session.latents, figures.bits_ms),
+            (session.estimate, figures.bits_ms),  # of a large image
+        )
+        for result, times in shown:
             if result is not None and id(result) not in self._seen and result.choice.gain_index in self._asked:
                 self._seen[id(result)] = result
                 times.append(1000 * (now - self._asked[result.choice.gain_index]))
@@ -154,6 +182,8 @@ class Measurement:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure how fast the explorer answers.")
     parser.add_argument("image", nargs="?", type=Path, help="default: the sample")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=f"model id (default: {DEFAULT_MODEL})")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON")
     parser.add_argument("--no-plot", action="store_true", help="do not wait for the plot to be complete")
     arguments = parser.parse_args(argv)
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -161,9 +191,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     theme.switch.use("light")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(str(Path(folder) / "settings.ini"))
+        settings.set("model", arguments.model)
         image = arguments.image or samples.path_of(samples.FIRST)
         figures = Measurement(image, settings).run(not arguments.no_plot)
-    print("\n".join(figures.lines()))
+    print(json.dumps(asdict(figures), indent=1) if arguments.json else "\n".join(figures.lines()))
     application.quit()
     return 0
 

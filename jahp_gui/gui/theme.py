@@ -119,6 +119,12 @@ def series_colour(name: str) -> str:
     return SERIES_COLOURS.get(name, switch.theme.faint_text)
 
 
+def series_text_colour(name: str) -> QColor:
+    """That of a series for letters: on a dark ground those of the darker ones could not be read."""
+    colour = QColor(series_colour(name))
+    return colour.lighter(150) if switch.theme is DARK else colour
+
+
 def palette_of(theme: Theme) -> QPalette:
     palette = QPalette()
     roles = QPalette.ColorRole
@@ -153,6 +159,13 @@ def style_sheet(theme: Theme) -> str:
     QLabel[faint="true"] {{ color: {theme.faint_text}; }}
     QSplitter::handle {{ background: {theme.window}; }}
     QSplitter::handle:hover {{ background: {theme.border}; }}
+    QToolButton[tab="true"] {{
+        color: {theme.faint_text}; padding: 3px 1px;
+        border: 1px solid transparent; border-bottom: 2px solid {theme.border};
+    }}
+    QToolButton[tab="true"]:hover {{ background: {theme.button}; }}
+    QToolButton[tab="true"]:checked {{ color: {theme.text}; border-bottom-color: {theme.accent}; font-weight: 600; }}
+    QToolButton[tab="true"]:focus {{ border: 1px solid {theme.accent}; border-bottom: 2px solid {theme.accent}; }}
     QFrame#panel {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 5px; }}
     """
 

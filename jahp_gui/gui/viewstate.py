@@ -51,6 +51,11 @@ class ViewState(QObject):
         self.fitted = False
         self._settle(scale, anchor + (self.centre - anchor) * (self.scale / scale))
 
+    def look_at(self, centre: QPointF, scale: float) -> None:
+        """Bring an image point to the middle at a scale."""
+        self.fitted = False
+        self._settle(min(max(scale, SMALLEST_SCALE), LARGEST_SCALE), centre)
+
     def zoom_by(self, factor: float, anchor: QPointF | None = None) -> None:
         self.zoom_to(self.scale * factor, anchor)
 

@@ -5,8 +5,9 @@ The codec is imported inside the functions: it loads torch, and the window is sh
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ import numpy as np
 from jahp_gui.codec import container, metrics
 from jahp_gui.codec.errors import ImageError
 from jahp_gui.codec.images import load_image
+from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.latent_views import Region, total_bits
 from jahp_gui.codec.models import Card
-from jahp_gui.evaluation.classical import ClassicalCodec, encode_to_size
+from jahp_gui.evaluation.classical import ClassicalCodec
+from jahp_gui.evaluation.classical_process import CodecProcess
 from jahp_gui.gui.imaging import Pyramid, qimage
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.results import (
@@ -29,18 +32,44 @@ from jahp_gui.gui.results import (
     LatentResult,
     LivePicture,
     SeriesKey,
+    SizeEstimate,
 )
+from jahp_gui.gui.sentences import translated
 
 if TYPE_CHECKING:
     from jahp_gui.codec.codec import Target
+    from jahp_gui.codec.effort import Candidate, Problem
     from jahp_gui.codec.model import Model
 
 JAHP_SUFFIX = ".jahp"
 LARGE_PIXELS = 4_000_000  # above, live work is done on a part of the image
-LIVE_PIXELS = 500_000  # of that part
+LIVE_PIXELS = 200_000  # of that part
+SAMPLE_BLOCKS, SAMPLE_BLOCK = (3, 5), 8  # rows and columns of blocks, latent positions along a block's side
+CURVE_BLOCKS = (2, 3)  # for the first look at the curves
 CROP_SIDE = 1024  # of the centre crop that the curves of a large image are measured on
 THUMBNAIL_SIDE = 96
 USUAL_HEADER = 38  # bytes of header and checksum, to estimate a file from its sections
+
+
+ALL, HALF, ONE = 1.0, 0.5, 0.0
+
+
+def use_cores(share: float) -> None:
+    """How many threads torch takes for this job: jobs that run side by side share the cores.
+
+    torch keeps the number per thread.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, int(_cores() * share)))
+
+
+@cache
+def _cores() -> int:
+    """What torch would take by itself, by the machine or by OMP_NUM_THREADS."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +98,7 @@ def load_model(card: Card) -> "Model":
     try:
         from jahp_gui.codec.model import Model
 
+        use_cores(ALL)
         model = Model.load(card.folder)
         model.synthesis(model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0), 0, 64, 64)
         return model
@@ -86,7 +116,7 @@ def load_item(path: Path) -> ImageItem:
 def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     """What a `.jahp` file holds and what each of its latents cost. Raises `ContainerError` or `ModelError`."""
     from jahp_gui.codec.codec import decode
-    from jahp_gui.codec.latent_coding import measure_latents
+    from jahp_gui.codec.latent_coding import decode_side, measure_latents
 
     started = time.perf_counter()
     parsed = container.read_file(path)
@@ -94,10 +124,19 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     seconds = time.perf_counter() - started
     header = parsed.header
     choice = Choice(header.model_id, decoded.prior, header.gain_index)
-    result = FileResult(choice, path.read_bytes(), parsed, Pyramid(decoded.rgb), None, None, None, seconds)
-    maps = measure_latents(decoded.model.prior(decoded.prior), decoded.y_hat, header.gain_index)
+    result = FileResult(choice, path.read_bytes(), parsed, Pyramid(decoded.rgb), None, None, seconds)
+    prior = decoded.model.prior(decoded.prior)
+    z_hat = decode_side(prior, parsed.z, *decoded.y_hat.shape[:2])  # another encoder may choose other ones
+    maps = measure_latents(prior, decoded.y_hat, header.gain_index, z_hat)
     costs = LatentResult(choice, decoded.y_hat, maps, float(parsed.total_bytes))
-    return ImageItem(path.name, path, opened=result, opened_latents=costs, file_bytes=len(result.data))
+    return ImageItem(
+        path.name,
+        path,
+        opened=result,
+        opened_latents=costs,
+        opened_model=decoded.model,
+        file_bytes=len(result.data),
+    )
 
 
 def thumbnail(item: ImageItem) -> ImageItem:
@@ -105,7 +144,7 @@ def thumbnail(item: ImageItem) -> ImageItem:
     try:
         picture = item.picture or Pyramid(load_image(item.path).rgb if item.path else np.zeros((1, 1, 3), np.uint8))
     except ImageError as error:
-        item.failed = str(error)
+        item.failed = translated(str(error))
         return item
     level = picture.level_for(THUMBNAIL_SIDE / max(picture.size))
     from PySide6.QtCore import Qt
@@ -120,6 +159,7 @@ def thumbnail(item: ImageItem) -> ImageItem:
 
 
 def analyse(model: "Model", original: Pyramid) -> Analysed:
+    use_cores(ALL)
     return Analysed(model, original, model.analysis(original.rgb))
 
 
@@ -127,6 +167,7 @@ def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> L
     """The synthesis of the encoder's ŷ: of the whole image, or of the region `around` of a large one."""
     from jahp_gui.codec.regions import synthesis_of_region
 
+    use_cores(HALF)  # the other half measures the latents
     model, original = analysed.model, analysed.original.rgb
     height, width, _ = original.shape
     if around is None:
@@ -137,30 +178,119 @@ def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> L
     return LivePicture(choice, Pyramid(rgb), None, region)
 
 
-def latents(analysed: Analysed, choice: Choice) -> LatentResult:
-    """What every latent costs under a prior; their sum is what a file's sections will have."""
+def latents(analysed: Analysed, choice: Choice, found: "Candidate | None" = None) -> LatentResult:
+    """What every latent costs under a prior; their sum is what a file's sections will have.
+
+    found: the latents of a search; without them they are rounded.
+    """
     from jahp_gui.codec.latent_coding import measure_latents
 
-    y_hat = analysed.model.quantise(analysed.y, choice.gain_index)
-    maps = measure_latents(analysed.model.prior(choice.prior), y_hat, choice.gain_index)
+    use_cores(HALF)  # the other half makes the picture
+    y_hat = analysed.model.quantise(analysed.y, choice.gain_index) if found is None else found.y_hat
+    z_hat = None if found is None else found.z_hat
+    maps = measure_latents(analysed.model.prior(choice.prior), y_hat, choice.gain_index, z_hat)
     return LatentResult(choice, y_hat, maps, sum(total_bits(maps)) / 8 + USUAL_HEADER)
 
 
-def make_file(analysed: Analysed, choice: Choice, job: Job) -> FileResult:
-    """A real file and the picture decoded from its bytes, the digest of its latents checked."""
-    from jahp_gui.codec.codec import decode, encode_y
+def with_own_side(y_hat: np.ndarray) -> "Candidate":
+    """Latents that were searched, with the side information that a prior gives them by itself."""
+    from jahp_gui.codec.effort import Candidate
+
+    return Candidate(y_hat, None, 1.0)
+
+
+def quick_latents(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> LatentResult:
+    """Those of a choice of effort 0 or 1 from the start."""
+    return latents(analysed, choice, quick_search(analysed, choice, mask, job))
+
+
+def problem_of(analysed: Analysed, choice: Choice, mask: Mask | None) -> "Problem":
+    """What the encoder searches latents for."""
+    from jahp_gui.codec.effort import Problem
+
+    weights = None if mask is None else mask.weights()
+    return Problem(analysed.model, analysed.original.rgb, analysed.y, choice.prior, choice.gain_index, weights)
+
+
+def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> "Candidate | None":
+    """The latents of effort 1; None for effort 0, whose latents are the rounded ones."""
+    if choice.effort == 0:
+        return None
+    from jahp_gui.codec.effort import search
+
+    return list(search(problem_of(analysed, choice, mask), 1, lambda fraction: job.check()))[-1]
+
+
+def estimate_size(analysed: Analysed, choice: Choice, known: tuple[Choice, int] | None) -> SizeEstimate:
+    """The size of a file from a sample of its latents, set right by a file of the same image that is known."""
+    use_cores(HALF)
+    sample, share = sample_of(analysed.y)
+
+    def sampled(choice: Choice) -> float:
+        return sampled_bytes(analysed.model, sample, choice.prior, choice.gain_index) / share
+
+    size = sampled(choice)
+    if known is not None:
+        size *= (known[1] - USUAL_HEADER) / sampled(known[0])
+    return SizeEstimate(choice, size + USUAL_HEADER, share)
+
+
+def sample_of(y: np.ndarray, blocks: tuple[int, int] = SAMPLE_BLOCKS) -> tuple[np.ndarray, float]:
+    """Blocks of SAMPLE_BLOCK² positions of y (h, w, M), evenly spread and put together to a small picture's latents.
+
+    Also which share of all positions they are. Latents of few positions are returned as they are.
+    """
+    height, width, _ = y.shape
+    rows, columns = blocks
+    side = SAMPLE_BLOCK
+    if height <= rows * side or width <= columns * side:
+        return y, 1.0
+    tops, lefts = (_spread(count, length - side) for count, length in ((rows, height), (columns, width)))
+    strips = [np.concatenate([y[top : top + side, left : left + side] for left in lefts], 1) for top in tops]
+    return np.concatenate(strips), rows * columns * side**2 / (height * width)
+
+
+def _spread(count: int, last: int) -> np.ndarray:
+    """Starts of blocks from 0 to `last`, each in the middle of its share: margins are like no other part of images."""
+    return ((np.arange(count) + 0.5) * last / count).astype(int)
+
+
+def sampled_bytes(model: "Model", sample: np.ndarray, prior: str, gain_index: int) -> float:
+    """What the latents of a sample cost, a little too much: the blocks' edges know less of their surroundings."""
+    from jahp_gui.codec.latent_coding import measure_latents
+
+    maps = measure_latents(model.prior(prior), model.quantise(sample, gain_index), gain_index)
+    return sum(total_bits(maps)) / 8
+
+
+def make_file(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> FileResult:
+    """The real file of a choice of effort 0 or 1, and the picture decoded from it."""
+    use_cores(ALL)
+    started = time.perf_counter()
+    return write_file(analysed, choice, mask, quick_search(analysed, choice, mask, job), started, job)
+
+
+def write_file(
+    analysed: Analysed, choice: Choice, mask: Mask | None, found: "Candidate | None", started: float, job: Job
+) -> FileResult:
+    """A real file of rounded or found latents and the picture decoded from its bytes, the digest checked.
+
+    started: when `time.perf_counter` said that the search began.
+    """
+    from jahp_gui.codec.codec import decode, encode_y, encode_y_hat
 
     model, original = analysed.model, analysed.original.rgb
-    started = time.perf_counter()
     height, width, _ = original.shape
-    encoded = encode_y(model, analysed.y, height, width, choice.prior, choice.gain_index)
+    setting = height, width, choice.prior, choice.gain_index
+    if found is None:
+        encoded = encode_y(model, analysed.y, *setting)
+    else:
+        encoded = encode_y_hat(model, found.y_hat, *setting, z_hat=found.z_hat)
     encoded_at = time.perf_counter()
     job.check()
     decoded = decode(encoded.data, model=model, progress=lambda fraction: job.check())
     decoded_at = time.perf_counter()
     job.check()
-    # Five scales of filters over 24 megapixels take a minute and 3 GB: only on request, by `jahp evaluate`.
-    similarity = None if analysed.is_large else metrics.ms_ssim(original, decoded.rgb)
     quality = metrics.psnr(original, decoded.rgb)
     return FileResult(
         choice,
@@ -168,36 +298,49 @@ def make_file(analysed: Analysed, choice: Choice, job: Job) -> FileResult:
         encoded.container,
         Pyramid(decoded.rgb),
         quality,
-        similarity,
         encoded_at - started,
         decoded_at - encoded_at,
+        found=found,
+        psnr_parts=None if mask is None else mask.psnr_parts(original, decoded.rgb),
     )
 
 
-def make_classical(codec: ClassicalCodec, original: Pyramid, n_bytes: int, job: Job) -> ClassicalResult:
+def similarity(original: Pyramid, picture: Pyramid) -> float | None:
+    """MS-SSIM, four seconds of a core for 24 megapixels."""
+    use_cores(ONE)
+    return metrics.ms_ssim(original.rgb, picture.rgb)
+
+
+def make_classical(
+    process: CodecProcess, codec: ClassicalCodec, original: Pyramid, n_bytes: int, job: Job
+) -> ClassicalResult:
     """The picture of a classical codec's largest file of at most `n_bytes`."""
-    job.check()
-    quality, data = encode_to_size(codec, original.rgb, n_bytes)
-    job.check()
-    rgb = codec.decode(data)
+    coded = process.to_size(codec, original.rgb, n_bytes, job.check)
     return ClassicalResult(
         codec.key,
         codec.label,
         codec.quality_name,
-        quality,
-        data,
-        Pyramid(rgb),
-        metrics.psnr(original.rgb, rgb),
+        coded.quality,
+        coded.data,
+        Pyramid(coded.rgb),
+        metrics.psnr(original.rgb, coded.rgb),
         n_bytes,
     )
 
 
-def find_target(analysed: Analysed, prior: str, target: "Target", job: Job) -> int:
-    """The gain index whose real file comes nearest to a target. Raises `UsageError` where none is near."""
+def find_target(analysed: Analysed, choice: Choice, mask: Mask | None, target: "Target", job: Job) -> int:
+    """The gain index at which the real file of a choice comes nearest to a target. Raises `UsageError`: none does."""
     from jahp_gui.codec.codec import encode_to_target
 
+    use_cores(ALL)
     encoded = encode_to_target(
-        analysed.model, analysed.original.rgb, target, prior=prior, progress=lambda *_: job.check()
+        analysed.model,
+        analysed.original.rgb,
+        target,
+        prior=choice.prior,
+        effort=choice.effort,
+        weights=None if mask is None else mask.weights(),
+        progress=lambda *_: job.check(),
     )
     return encoded.container.header.gain_index
 
@@ -211,40 +354,60 @@ def centre_crop(original: Pyramid) -> tuple[np.ndarray, bool]:
     return np.ascontiguousarray(rgb[top : top + CROP_SIDE, left : left + CROP_SIDE]), True
 
 
-def curve_points(
-    model: "Model",
-    rgb: np.ndarray,
-    priors: list[str],
-    codecs: list[ClassicalCodec],
-    job: Job,
+def prior_points(
+    model: "Model", rgb: np.ndarray, priors: Sequence[str], job: Job
 ) -> Iterator[tuple[SeriesKey, CurvePoint]]:
-    """Points of real files: the priors in the order given, at every anchor λ, then the classical codecs."""
+    """Points of the priors at every anchor λ, the priors in the order given: estimates of all, then real files.
+
+    A real file sets right the estimates of its prior that are left.
+    """
     from jahp_gui.codec.codec import encode_y
     from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 
+    use_cores(ONE)
     height, width, _ = rgb.shape
     job.give_way()
     y = model.analysis(rgb)
+    sample, share = sample_of(y, CURVE_BLOCKS)
     quality: dict[int, tuple[float, float | None]] = {}  # the priors code the same latents: one picture for all
+    sizes: dict[tuple[str, int], float] = {}  # estimates
+
+    def point(n_bytes: int, gain_index: int, is_estimate: bool) -> CurvePoint:
+        rate = metrics.bpp(n_bytes, width, height)
+        return CurvePoint(rate, *quality[gain_index], n_bytes, gain_index=gain_index, is_estimate=is_estimate)
+
+    for gain_index in model.gain_indices[::STEPS_PER_ANCHOR]:
+        job.give_way()
+        picture = model.synthesis(model.quantise(y, gain_index), gain_index, height, width)
+        job.give_way()
+        quality[gain_index] = metrics.psnr(rgb, picture), metrics.ms_ssim(rgb, picture)
+        for prior in priors:
+            job.give_way()
+            sizes[prior, gain_index] = sampled_bytes(model, sample, prior, gain_index) / share + USUAL_HEADER
+            yield SeriesKey("prior", prior), point(round(sizes[prior, gain_index]), gain_index, True)
     for prior in priors:
-        for gain_index in model.gain_indices[::STEPS_PER_ANCHOR]:
+        for gain_index in quality:
             job.give_way()
-            encoded = encode_y(model, y, height, width, prior, gain_index)
-            if gain_index not in quality:
-                picture = model.synthesis(encoded.y_hat, gain_index, height, width)
-                job.give_way()
-                quality[gain_index] = metrics.psnr(rgb, picture), metrics.ms_ssim(rgb, picture)
-            size = len(encoded.data)
-            rate = metrics.bpp(size, width, height)
-            yield SeriesKey("prior", prior), CurvePoint(rate, *quality[gain_index], size, gain_index=gain_index)
+            n_bytes = len(encode_y(model, y, height, width, prior, gain_index).data)
+            yield SeriesKey("prior", prior), point(n_bytes, gain_index, False)
+            error = n_bytes / sizes.pop((prior, gain_index))
+            for other, at in sizes:
+                if other == prior:
+                    sizes[other, at] *= error
+                    yield SeriesKey("prior", other), point(round(sizes[other, at]), at, True)
+
+
+def classical_points(
+    process: CodecProcess, rgb: np.ndarray, codecs: Sequence[ClassicalCodec], job: Job
+) -> Iterator[tuple[SeriesKey, CurvePoint]]:
+    """Points of real files of the classical codecs at the qualities of a curve."""
+    height, width, _ = rgb.shape
     for codec in codecs:
-        for setting in codec.default_qualities:
+        for quality in codec.default_qualities:
             job.give_way()
-            data = codec.encode(rgb, setting)
-            decoded = codec.decode(data)
+            coded = process.at_quality(codec, rgb, quality, job.check)
             job.give_way()
-            rate = metrics.bpp(len(data), width, height)
-            found = CurvePoint(
-                rate, metrics.psnr(rgb, decoded), metrics.ms_ssim(rgb, decoded), len(data), quality=setting
-            )
-            yield SeriesKey("classical", codec.key), found
+            use_cores(ONE)
+            rate, n_bytes = metrics.bpp(len(coded.data), width, height), len(coded.data)
+            psnr, ms_ssim = metrics.psnr(rgb, coded.rgb), metrics.ms_ssim(rgb, coded.rgb)
+            yield SeriesKey("classical", codec.key), CurvePoint(rate, psnr, ms_ssim, n_bytes, quality=quality)

@@ -14,7 +14,8 @@ from PIL import Image
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from jahp_gui.gui import theme
+from jahp_gui.evaluation.classical_process import CodecProcess
+from jahp_gui.gui import curves, jobs, theme
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.i18n import set_language
 from jahp_gui.gui.settings import Settings
@@ -38,6 +39,20 @@ def picture_file(tmp_path: Path, picture: np.ndarray) -> Path:
 def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JAHP_MODELS", str(TINY_MODELS))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def codecs_in_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classical codecs run as where no process can be started, which is faster, but for tests with `codec_process`."""
+    monkeypatch.setattr(jobs, "BACKGROUND_NICENESS", 0)  # on a busy machine the nice wait for ever
+    monkeypatch.setattr(curves, "NICENESS", 0)
+    if "codec_process" not in request.fixturenames:
+        monkeypatch.setattr(CodecProcess, "_start", lambda self: False)
+
+
+@pytest.fixture
+def codec_process() -> None:
+    """Asked for by tests whose classical codecs are to run in a process."""
 
 
 @pytest.fixture

@@ -2,26 +2,31 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gui_helpers import WAIT_MS, make_picture
 from PIL import Image
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import Model, analyse, decode, encode, latent_views, metrics
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.gui import exporting, theme
+from jahp_gui.gui import exporting, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.batch import BatchDialog
 from jahp_gui.gui.imaging import colour_table
+from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.maps_panel import automatic_range
+from jahp_gui.gui.plot_view import PlotRenderer, PlotView
+from jahp_gui.gui.plotting import PlotContent, table_rows
 from jahp_gui.gui.results import CurvePoint, Curves, SeriesKey, Source
+from jahp_gui.gui.session import PlotChoice
 
 
 @pytest.fixture
@@ -411,6 +416,49 @@ def test_the_points_are_real_files_of_every_prior_and_codec(
     assert jpeg.n_bytes == len(get_codec("jpeg420").encode(picture, jpeg.quality))
 
 
+def test_estimates_of_all_priors_come_before_their_files(tiny_model: Model) -> None:
+    rgb = make_picture(300, 420)
+    priors = ["joint", "factorized"]
+    job = Job(lambda _: None, lambda: False)
+    found = list(work.prior_points(tiny_model, rgb, priors, job))
+    estimates = found[: len(priors) * len(tiny_model.gain_indices[::16])]
+    assert all(point.is_estimate for _, point in estimates)
+    assert sum(not point.is_estimate for _, point in found) == len(estimates)
+    curves = Curves()
+    for key, point in found:
+        curves.add(key, point)
+    for key, estimate in estimates:
+        assert estimate not in curves.points[key]
+        (real,) = (point for point in curves.points[key] if point.gain_index == estimate.gain_index)
+        assert not real.is_estimate and real.psnr == estimate.psnr
+        assert estimate.n_bytes == pytest.approx(real.n_bytes, rel=0.15)
+        last = [point for of, point in found if of == key and point.gain_index == estimate.gain_index][-2]
+        if estimate.gain_index > 0:  # set right by the file before
+            assert last.is_estimate and last.n_bytes == pytest.approx(real.n_bytes, rel=0.04)
+    curves.add(*found[0])
+    assert found[0][1] not in curves.points[found[0][0]]  # an estimate that comes late replaces nothing
+
+
+def test_a_point_is_hollow_while_estimated_and_solid_from_its_file(qapp: object) -> None:
+    key, renderer = SeriesKey("prior", "joint"), PlotRenderer()
+    for is_estimate in (True, False):
+        curves = Curves()
+        for n in range(5):
+            curves.add(key, CurvePoint(0.2 + 0.1 * n, 30 + n, None, 1, gain_index=n, is_estimate=is_estimate))
+        content = PlotContent(curves, PlotChoice(), theme.LIGHT)
+        rendered = renderer.render(content, QSize(500, 300), 1.0)
+        place = rendered.position(0.4, 32).toPoint()
+        colour = rendered.image.pixelColor(place)
+        expected = QColor(theme.LIGHT.panel if is_estimate else theme.series_colour("joint"))
+        assert colour == expected
+    assert table_rows(curves)[1:] and not table_rows(_only_estimates(curves))[1:]
+
+
+def _only_estimates(curves: Curves) -> Curves:
+    points = {key: [replace(point, is_estimate=True) for point in of] for key, of in curves.points.items()}
+    return Curves(points)
+
+
 def test_the_current_point_is_hollow_until_the_file_is_there(window: MainWindow, qtbot: QtBot, curves: Curves) -> None:
     session, panel = window.session, window.plot
     session.set_choice(gain_index=50)
@@ -434,13 +482,16 @@ def test_a_click_on_a_point_chooses_its_prior_and_lambda(window: MainWindow, qtb
     assert (window.session.choice.prior, window.session.choice.gain_index) == ("scale-hyperprior", point.gain_index)
 
 
+def shows_all_points(view: PlotView, log_rate: bool) -> bool:
+    content = None if view.rendered is None else view.rendered.content
+    return content is not None and content.curves.complete and content.choice.log_rate == log_rate
+
+
 def test_points_lie_where_the_picture_has_them(window: MainWindow, qtbot: QtBot, curves: Curves) -> None:
     view, key = window.plot.view, SeriesKey("prior", "joint")
     for log in (False, True):
         window.session.set_plot(log_rate=log)
-        qtbot.waitUntil(
-            lambda log=log: view.rendered is not None and view.rendered.content.choice.log_rate == log, timeout=WAIT_MS
-        )
+        qtbot.waitUntil(lambda log=log: shows_all_points(view, log), timeout=WAIT_MS)
         rendered = view.rendered
         assert rendered is not None
         point = curves.points[key][6]

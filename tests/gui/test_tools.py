@@ -1,5 +1,7 @@
 """The two programs beside the explorer: screenshots, and how fast it answers."""
 
+import argparse
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 from gui_helpers import make_picture
 from PIL import Image, ImageStat
 
+from jahp_gui import bench
 from jahp_gui.gui import speed
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.screenshots import STATES, shoot
@@ -30,6 +33,24 @@ def test_the_speed_of_a_dragged_slider_is_measured(
     assert speed.main(["--no-plot", str(picture_file)]) == 0
     printed = capsys.readouterr().out
     assert "slider → picture" in printed and "stalls slider" in printed
+
+
+def test_jahp_bench_measures_the_explorer_on_the_first_size(
+    qapp: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_here(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        assert command[1:3] == ["-m", "jahp_gui.gui.speed"] and not check
+        return subprocess.CompletedProcess(command, speed.main(command[3:]))
+
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    monkeypatch.setattr(speed, "DRAG_SECONDS", 0.4)
+    monkeypatch.setattr(bench.subprocess, "run", run_here)
+    assert bench.run(parser.parse_args(["--gui", "--sizes", "96x64", "--model", "tiny", "--json"])) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures["stalls_ms"]) >= {"start", "plot", "slider"}
+    assert figures["picture_ms"] and figures["bits_ms"] and figures["file_after_rest_s"] > 0
+    assert 0 < figures["window_s"] < figures["first_file_s"] and figures["plot_s"] > 0
 
 
 def run_python(code: str, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:

@@ -9,9 +9,19 @@ import pytest
 
 import jahp_gui.gui
 from jahp_gui.evaluation.classical import CODECS
-from jahp_gui.gui import actions, captions
+from jahp_gui.gui import actions, captions, sentences
 from jahp_gui.gui.i18n import load_catalogue, set_language, tr
-from jahp_gui.gui.panels import codec_panel, compare_panel, maps_panel, numbers_panel
+from jahp_gui.gui.panels import (
+    byte_strip,
+    codec_panel,
+    compare_panel,
+    damage_panel,
+    decoder_panel,
+    maps_panel,
+    numbers_panel,
+    region_bar,
+    surgery_panel,
+)
 
 
 def texts_in_calls() -> Iterator[str]:
@@ -32,6 +42,14 @@ def texts_in_tables() -> Iterator[str]:
         captions.QUANTITY_NAMES,
         captions.QUANTITY_UNITS,
         captions.QUANTITY_TERMS,
+        captions.EXHIBIT_NAMES,
+        dict(enumerate(captions.EFFORT_NAMES)),
+        dict(enumerate(captions.EFFORT_TERMS)),
+        region_bar.TOOL_NAMES,
+        region_bar.TOOL_TERMS,
+        byte_strip.NAMES,
+        decoder_panel.ORDER_NAMES,
+        decoder_panel.ORDER_TERMS,
         codec_panel.TARGET_NAMES,
         compare_panel.MODE_NAMES,
         compare_panel.MODE_TERMS,
@@ -39,9 +57,10 @@ def texts_in_tables() -> Iterator[str]:
     ):
         yield from table.values()
     yield maps_panel.OTHER_SUMMARY
-    for _, name, term in numbers_panel.ROWS:
+    for _, name, term in (*numbers_panel.ROWS, *decoder_panel.ROWS, *surgery_panel.ROWS, *damage_panel.ROWS):
         yield from (name, term)
     yield from (codec.quality_name for codec in CODECS)
+    yield from sentences.TEMPLATES
 
 
 def test_every_text_is_translated_and_none_is_left_over() -> None:

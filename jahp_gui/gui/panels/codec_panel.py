@@ -9,7 +9,10 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QProgressBar,
+    QPushButton,
     QSlider,
+    QStackedWidget,
     QStyle,
     QStyleOptionSlider,
     QVBoxLayout,
@@ -19,6 +22,7 @@ from PySide6.QtWidgets import (
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.session import TARGETS, Session
 from jahp_gui.gui.targets import RANGES, UNITS
 
@@ -65,17 +69,19 @@ class LmbdaSlider(QSlider):
 
 
 class CodecPanel(QWidget):
-    """Shows `session.choice` and `session.target`; every widget writes back to the session at once."""
+    """Shows `session.choice`, effort and target; every widget writes back to the session at once."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None):
+    def __init__(self, session: Session, refining: RefiningController, parent: QWidget | None = None):
         super().__init__(parent)
-        self.session = session
+        self.session, self.refining = session, refining
         self.prior = QComboBox()
         self.model = QComboBox()
         self.slider = LmbdaSlider()
         self.entry = QLineEdit()
         self.target = QComboBox()
         self.target_value = QDoubleSpinBox()
+        self.effort, self.progress, self.effort_pages = QComboBox(), QProgressBar(), QStackedWidget()
+        self.refine = QPushButton()
         self._describe()
         self._lay_out()
         self.prior.activated.connect(lambda: session.set_choice(prior=self.prior.currentData()))
@@ -84,10 +90,14 @@ class CodecPanel(QWidget):
         self.entry.editingFinished.connect(self._enter_lmbda)
         self.target.activated.connect(self._choose_target)
         self.target_value.valueChanged.connect(self._change_target)
+        self.effort.activated.connect(lambda: session.set_effort(self.effort.currentData()))
+        self.refine.clicked.connect(self.toggle_refining)
         session.model_changed.connect(self.refresh)
         session.choice_changed.connect(self.refresh)
         session.target_changed.connect(self.refresh)
         session.current_changed.connect(self.refresh)
+        for signal in (session.effort_changed, session.refining_changed, session.results_changed):
+            signal.connect(self._refresh_effort)
         self.refresh()
 
     def _describe(self) -> None:
@@ -100,6 +110,8 @@ class CodecPanel(QWidget):
                 tr("Weighs quality against size: larger λ, larger file, better picture. Ticks are the paper's values."),
             ),
             (self.entry, tr("λ, exact value"), tr("Type any λ; the nearest step of the model's scale is used.")),
+            (self.effort, tr("Effort"), tr("How long the encoder searches for better latents.")),
+            (self.progress, tr("Progress of the refinement"), tr("How much is done, and how far λ·D + R has fallen.")),
             (self.target, tr("Target"), tr("Let the program search the λ that reaches a size or a quality.")),
             (self.target_value, tr("Target value"), tr("What the file or the picture should reach.")),
         ):
@@ -107,7 +119,10 @@ class CodecPanel(QWidget):
             widget.setToolTip(term)
         self.entry.setMaximumWidth(78)
         self.target_value.setKeyboardTracking(False)  # a target takes a second: not at every digit
-        for box in (self.prior, self.model, self.target):
+        for number, name in enumerate(captions.EFFORT_NAMES):
+            self.effort.addItem(f"{number} {tr(name)}", number)
+            self.effort.setItemData(number, tr(captions.EFFORT_TERMS[number]), Qt.ItemDataRole.ToolTipRole)
+        for box in (self.prior, self.model, self.target, self.effort):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(7)
         self.target_value.setFixedWidth(96)
@@ -122,6 +137,13 @@ class CodecPanel(QWidget):
         target.addWidget(self.target, 1)
         target.addWidget(self.target_value)
         form.addRow(tr("Target"), target)
+        self.effort_pages.addWidget(self.effort)
+        self.effort_pages.addWidget(self.progress)
+        self.effort_pages.setSizePolicy(self.effort.sizePolicy())
+        effort = QHBoxLayout()
+        effort.addWidget(self.effort_pages, 1)
+        effort.addWidget(self.refine)
+        form.addRow(tr("Effort"), effort)
         head = QHBoxLayout()
         label = QLabel("λ")
         label.setProperty("heading", True)
@@ -149,6 +171,29 @@ class CodecPanel(QWidget):
             self._refresh_priors(card.priors)
             self._refresh_lmbda(card.lmbda_anchors)
         self._refresh_target()
+        self._refresh_effort()
+
+    def _refresh_effort(self) -> None:
+        """The effort that is asked for, or how far the search is."""
+        session, running = self.session, self.session.refining
+        self.effort.setCurrentIndex(0 if session.is_fixed else session.effort)
+        self.effort.setEnabled(session.card is not None and not session.is_fixed)
+        self.effort.setToolTip(tr(captions.EFFORT_TERMS[session.effort]))
+        self.effort_pages.setCurrentWidget(self.effort if running is None else self.progress)
+        self.refine.setText(tr("Refine") if running is None else tr("Stop"))
+        self.refine.setToolTip(tr(captions.EFFORT_TERMS[2]) if running is None else tr("The best so far is kept."))
+        self.refine.setAccessibleName(self.refine.text())
+        self.refine.setEnabled(running is not None or self.refining.can_start)
+        if running is not None:
+            self.progress.setValue(round(100 * running.fraction))
+            self.progress.setFormat(f"%p % · −{running.gain:.1f} %" if running.gain >= 0.05 else "%p %")
+
+    def toggle_refining(self) -> None:
+        """Start the refinement, or stop the one that runs."""
+        if self.session.refining is None:
+            self.refining.start()
+        else:
+            self.refining.stop()
 
     def _refresh_models(self) -> None:
         with QSignalBlocker(self.model):

@@ -19,7 +19,8 @@ from jahp_gui.codec.rate_scale import gain_index_of
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.i18n import tr
-from jahp_gui.gui.results import CURRENT, ORIGINAL, Source
+from jahp_gui.gui.panels.region_bar import RegionBar
+from jahp_gui.gui.results import CURRENT, EXHIBITS, ORIGINAL, REFINED, ROUNDED, Source
 from jahp_gui.gui.session import MODES, Session
 
 MODE_NAMES = {"side": "Side by side", "swipe": "Swipe", "blink": "Blink", "difference": "Difference"}
@@ -45,6 +46,7 @@ class SourcePicker(QWidget):
         )
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.box.setMinimumContentsLength(11)
+        self.box.setMinimumWidth(76)  # shortened, where both sides have a λ, rather than a wider window
         self.lmbda = QLineEdit()
         self.lmbda.setPlaceholderText(tr("λ as set"))
         self.lmbda.setFixedWidth(64)
@@ -83,7 +85,8 @@ class SourcePicker(QWidget):
     def _sources(self) -> list[Source]:
         priors = self.session.card.priors if self.session.card else []
         classical = [Source("classical", codec.key) for codec in self.session.codecs]
-        return [ORIGINAL, CURRENT, *(Source("prior", name) for name in priors), *classical]
+        searched = [CURRENT, ROUNDED, REFINED]
+        return [ORIGINAL, *searched, *(Source("prior", name) for name in priors), *classical, *EXHIBITS]
 
     def _index_of(self, data: tuple[str, str]) -> int:
         return next((index for index in range(self.box.count()) if tuple(self.box.itemData(index)) == data), -1)
@@ -117,9 +120,11 @@ class ComparePanel(QWidget):
         self.gain = QSlider(Qt.Orientation.Horizontal)
         self.gain_label = QLabel()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
-        self.overlay = QToolButton()
+        self.overlay, self.paint = QToolButton(), QToolButton()
+        self.region_bar = RegionBar(session)
         self.zoom = QLabel()
         self.pixel = QLabel()
+        self._under_cursor: QPoint | None = None
         self._lay_out()
         self._connect()
         self.refresh()
@@ -137,12 +142,13 @@ class ComparePanel(QWidget):
         second.setContentsMargins(0, 0, 0, 0)
         self._set_up_sliders()
         second.addWidget(self.pixel, 1)
-        for widget in (self.gain_label, self.gain, self.overlay, self.opacity, self.zoom):
+        for widget in (self.gain_label, self.gain, self.paint, self.overlay, self.opacity, self.zoom):
             second.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(row)
+        layout.addWidget(self.region_bar)
         layout.addWidget(self.canvas, 1)
         layout.addLayout(second)
 
@@ -173,10 +179,15 @@ class ComparePanel(QWidget):
         self.opacity.setToolTip(tr("How much the map covers the picture"))
         self.opacity.setAccessibleName(tr("Map opacity"))
         for slider in (self.gain, self.opacity):
-            slider.setFixedWidth(90)
-        self.overlay.setText(tr("Map on picture"))
+            slider.setFixedWidth(72)
+        self.overlay.setText(tr("Overlay"))
+        self.overlay.setAccessibleName(tr("Map on picture"))
         self.overlay.setCheckable(True)
         self.overlay.setToolTip(tr("Lay the latent map over the picture, each cell on the pixels it describes."))
+        self.paint.setText(tr("Paint"))
+        self.paint.setAccessibleName(tr("Paint region"))
+        self.paint.setCheckable(True)
+        self.paint.setToolTip(tr("Region of interest: paint what matters; bits go there, at the same λ inside."))
         self.pixel.setFont(theme.numbers_font(self.font()))
         self.pixel.setAccessibleName(tr("Values under the cursor"))
         self.pixel.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -191,9 +202,14 @@ class ComparePanel(QWidget):
         self.gain.valueChanged.connect(lambda value: session.set_compare(difference_gain=float(value)))
         self.opacity.valueChanged.connect(lambda value: session.set_compare(opacity=value / 100))
         self.overlay.toggled.connect(lambda on: session.set_compare(overlay=on))
+        self.paint.toggled.connect(lambda on: session.set_paint(on=on))
+        session.paint_changed.connect(self.refresh)
         self.canvas.hovered.connect(self.show_values)
         self.canvas.clicked.connect(self._mark)
         session.compare_changed.connect(self.refresh)
+        for signal in (session.sides_changed, session.results_changed):
+            signal.connect(lambda: self.show_values(self._under_cursor))
+        session.current_changed.connect(lambda: self.show_values(None))
         session.view.changed.connect(self._refresh_zoom)
 
     def refresh(self) -> None:
@@ -203,6 +219,8 @@ class ComparePanel(QWidget):
         for widget in (self.gain, self.gain_label):
             widget.setVisible(is_difference)
         self.opacity.setVisible(compare.overlay)
+        with QSignalBlocker(self.paint):
+            self.paint.setChecked(self.session.paint.on)
         with QSignalBlocker(self.gain), QSignalBlocker(self.opacity), QSignalBlocker(self.overlay):
             self.gain.setValue(round(compare.difference_gain))
             self.opacity.setValue(round(100 * compare.opacity))
@@ -220,6 +238,7 @@ class ComparePanel(QWidget):
 
     def show_values(self, pixel: QPoint | None) -> None:
         """Position, both pictures' values, and the latent that describes the place."""
+        self._under_cursor = pixel
         self.pixel.setText("" if pixel is None else self.values_at(pixel))
 
     def values_at(self, pixel: QPoint) -> str:
@@ -232,7 +251,7 @@ class ComparePanel(QWidget):
                 texts.append(f"{name.upper()} {red} {green} {blue}")
         latents = session.latents
         column, row = x // Y_STRIDE, y // Y_STRIDE
-        if latents is not None and latents.choice == session.choice:
+        if latents is not None and latents.choice in (session.choice, session.choice.rounded):
             bits = float(latents.maps.bits[row, column].sum())
             texts.append(tr("latent {column}, {row}: {bits:.1f} bit").format(column=column, row=row, bits=bits))
         return "   ".join(texts)

@@ -23,6 +23,7 @@ class MapView(QWidget):
 
     hovered = Signal(object)  # QPoint (column, row) or None
     clicked = Signal(object)  # QPoint
+    opened = Signal()  # the marked cell, by a double click or the Enter key
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -85,8 +86,18 @@ class MapView(QWidget):
         if cell is not None:
             self.clicked.emit(cell)
 
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        cell = self.cell_at(event.position())
+        if cell is not None:
+            if cell != self.marked:  # the first of the two clicks took the mark away
+                self.clicked.emit(cell)
+            self.opened.emit()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """The arrow keys choose the next cell."""
+        """The arrow keys choose the next cell, Enter opens it."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.marked is not None:
+            self.opened.emit()
+            return
         step = ARROWS.get(Qt.Key(event.key()))
         if step is None or self.values is None:
             super().keyPressEvent(event)

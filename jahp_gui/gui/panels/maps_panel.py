@@ -30,10 +30,11 @@ from jahp_gui.gui.imaging import DIVERGING, SEQUENTIAL
 from jahp_gui.gui.panels.channel_grid import ChannelGrid
 from jahp_gui.gui.panels.map_view import ColourBar, MapView
 from jahp_gui.gui.results import LatentResult
-from jahp_gui.gui.session import Session
+from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
 
 ALL_CHANNELS = -1
 RANGE_SAMPLES = 1_000_003  # values that the automatic range looks at; prime, so that no channel is left out
+ROUNDING = 1e-4  # below, a map is zero: means of tables that are symmetric come out as millionths
 SUMMARIES = {BITS: "sum", SCALE: "mean"}  # what of all channels is shown
 OTHER_SUMMARY = "root mean square"
 
@@ -95,6 +96,7 @@ class MapsPanel(QWidget):
             spin.setRange(-1e6, 1e6)
             spin.setDecimals(2)
             spin.setKeyboardTracking(False)
+            spin.setMinimumWidth(64)  # else showing them would make the panel wider
         self.info.setWordWrap(True)
         self.info.setFont(theme.numbers_font(self.font()))
         self.info.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -134,9 +136,8 @@ class MapsPanel(QWidget):
         head.addStretch(1)
         ranges = QHBoxLayout()
         ranges.addWidget(self.fixed)
-        ranges.addWidget(self.low)
-        ranges.addWidget(self.high)
-        ranges.addStretch(1)
+        ranges.addWidget(self.low, 1)
+        ranges.addWidget(self.high, 1)
         self.pages.addWidget(self.map)
         self.pages.addWidget(self.grid)
         layout = QVBoxLayout(self)
@@ -207,6 +208,8 @@ class MapsPanel(QWidget):
         self.reference.addItem(tr("nothing"), "")
         for name in session.card.priors if session.card else []:
             self.reference.addItem(captions.prior_name(name), name)
+        self.reference.addItem(tr("Rounded (effort 0)"), WITHOUT_SEARCH)
+        self.reference.addItem(tr("No region"), WITHOUT_REGION)
         self.reference.setCurrentIndex(max(0, self.reference.findData(choice.reference)))
         self.channel.setRange(ALL_CHANNELS, max(self._channel_count() - 1, ALL_CHANNELS))
         self.channel.setSpecialValueText(tr("all"))
@@ -271,7 +274,7 @@ class MapsPanel(QWidget):
         assert result is not None
         of = captions.prior_name(result.choice.prior)
         if choice.reference:
-            of += f" − {captions.prior_name(choice.reference)}"
+            of += f" − {self.reference.currentText()}"
         of += f", λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
         channel = self._channel()
         which = tr("channel {channel}").format(channel=channel)
@@ -285,17 +288,26 @@ class MapsPanel(QWidget):
         """Only while it is seen: three hundred planes take their time."""
         if self.pages.currentWidget() is not self.grid:
             return
-        result, choice = self.session.latents, self.session.map_choice
-        if result is None or (choice.latents == "z" and result.maps.z_bits is None):
+        grid = self.shown_grid()
+        if grid is None:
             self.grid.show_channels(None, np.zeros(0), 0, 1, SEQUENTIAL)
             return
+        _, _, low, high, colours = grid
+        self.grid.cells.selected = self._channel()
+        self.grid.show_channels(*grid)
+        self.bar.show_range(low, high, tr(captions.QUANTITY_UNITS[self.session.map_choice.quantity]), colours)
+
+    def shown_grid(self) -> tuple[NDArray, NDArray[np.float64], float, float, str] | None:
+        """Values (h, w, C), bits (C,) and the range and colours of the grid; None where it is not the page shown."""
+        result, choice = self.session.latents, self.session.map_choice
+        if self.pages.currentWidget() is not self.grid or result is None:
+            return None
+        if choice.latents == "z" and result.maps.z_bits is None:
+            return None
         values = latent_views.values(result.maps, result.y_hat, choice.quantity, choice.latents)
         colours = SEQUENTIAL if choice.quantity in (BITS, SCALE) else DIVERGING
         low, high = choice.fixed or automatic_range(values, colours)
-        bits = latent_views.channel_bits(result.maps, choice.latents)
-        self.grid.cells.selected = self._channel()
-        self.grid.show_channels(values, bits, low, high, colours)
-        self.bar.show_range(low, high, tr(captions.QUANTITY_UNITS[choice.quantity]), colours)
+        return values, latent_views.channel_bits(result.maps, choice.latents), low, high, colours
 
     def _refresh_mark(self) -> None:
         marked = self.session.marked
@@ -375,5 +387,6 @@ def automatic_range(values: NDArray, colours: str) -> tuple[float, float]:
     if values.size == 0:
         return 0.0, 1.0
     step = -(-values.size // RANGE_SAMPLES)
-    reach = float(np.quantile(np.abs(values.ravel()[::step]), 0.999)) or 1.0
+    reach = float(np.quantile(np.abs(values.ravel()[::step]), 0.999))
+    reach = reach if reach > ROUNDING else 1.0
     return (-reach, reach) if colours == DIVERGING else (0.0, reach)

@@ -1,9 +1,12 @@
 """Every number of the current setting: sizes, rate, quality, times. Estimates are marked as such."""
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from jahp_gui.codec import metrics
+from jahp_gui.codec.container import Y_STRIDE
+from jahp_gui.codec.importance import share_of_bits
 from jahp_gui.codec.latent_views import Region, region_bits
 from jahp_gui.gui import theme
 from jahp_gui.gui.i18n import tr
@@ -18,9 +21,10 @@ ROWS = (
     (
         "ms_ssim",
         "MS-SSIM",
-        "Multi-scale structural similarity, 1 is equal; in dB as −10·log10(1−m). Up to 4 MP.",
+        "Multi-scale structural similarity, 1 is equal; in dB as −10·log10(1−m). Of sides above 160 pixels.",
     ),
     ("times", "Times", "Seconds to write the file and to decode it."),
+    ("painted", "Region", "PSNR inside and outside the painted region, and which part of the bits of ŷ is inside."),
     ("region", "Selection", "Bits, rate and PSNR of the rectangle selected with Shift and the mouse."),
 )
 NONE = "–"
@@ -32,6 +36,7 @@ class NumbersPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(parent)
         self.session = session
+        self.titles: dict[str, QLabel] = {}
         self.values: dict[str, QLabel] = {}
         self.state = QLabel()
         self.state.setProperty("faint", True)
@@ -52,7 +57,7 @@ class NumbersPanel(QWidget):
                 label.setToolTip(tr(term))
             layout.addWidget(title, row, 0, Qt.AlignmentFlag.AlignTop)
             layout.addWidget(value, row, 1)
-            self.values[key] = value
+            self.titles[key], self.values[key] = title, value
         layout.addWidget(self.state, len(ROWS), 0, 1, 2)
         for signal in (session.results_changed, session.selection_changed, session.current_changed):
             signal.connect(self.refresh)
@@ -67,6 +72,33 @@ class NumbersPanel(QWidget):
         else:
             self._show_estimate()
         self.values["region"].setText(self._region_text())
+        painted = self._painted_text()
+        self.values["painted"].setText(painted)
+        for label in (self.titles["painted"], self.values["painted"]):
+            label.setVisible(painted != NONE)
+
+    def _painted_text(self) -> str:
+        """Of the region that a file was searched with: nothing while there is none."""
+        session, mask, file = self.session, self.session.mask, self.session.exact
+        if mask is None or session.is_fixed:
+            return NONE
+        if file is None or file.psnr_parts is None:
+            return "…"
+        inside, outside = (NONE if value is None else f"{value:.2f} dB" for value in file.psnr_parts)
+        texts = [tr("in {inside} · out {outside}").format(inside=inside, outside=outside)]
+        latents = session.latents
+        if latents is not None and latents.choice == file.choice:
+            bits = latents.maps.bits
+            share = share_of_bits(bits, mask.shares(Y_STRIDE)) / max(float(bits.sum(dtype=np.float64)), 1e-9)
+            texts.append(
+                tr("{bits:.0f} % of bits on {area:.0f} % of area").format(bits=100 * share, area=100 * mask.share)
+            )
+        return "\n".join(texts)
+
+    def shown_rows(self) -> list[tuple[str, str]]:
+        """(name, value) of every row that has a value."""
+        texts = [(tr(name), self.values[key].text()) for key, name, _ in ROWS]
+        return [(name, text.replace("\n", " · ")) for name, text in texts if text != NONE]
 
     def _set(self, **texts: str) -> None:
         for key, text in texts.items():
@@ -81,7 +113,7 @@ class NumbersPanel(QWidget):
             parts=f"{container.header_bytes} + {len(container.z):,} + {len(container.y):,}",
             rate=self._rate_text(len(file.data)),
             psnr=f"{file.psnr:.2f} dB" if file.psnr is not None else NONE,
-            ms_ssim=_similarity_text(file.ms_ssim),
+            ms_ssim=self._similarity_text(file),
             times=tr("write {encoding} · read {decoding}").format(encoding=encoding, decoding=decoding),
         )
         self.state.setText("✓ " + tr("decoded from the file, digest checked"))
@@ -89,13 +121,13 @@ class NumbersPanel(QWidget):
     def _show_estimate(self) -> None:
         """What the live jobs know; nothing of an older setting."""
         session = self.session
-        latents, live = session.latents, session.live
+        live, estimate = session.live, session.estimated_bytes
         texts = dict.fromkeys(("file", "parts", "rate", "psnr", "ms_ssim", "times"), NONE)
-        if latents is not None and latents.choice == session.choice:
-            size = round(latents.estimated_bytes)
+        if estimate is not None:
+            size = round(estimate)
             texts["file"] = "≈ " + tr("{size:,} bytes").format(size=size)
             texts["rate"] = "≈ " + self._rate_text(size)
-        if live is not None and live.choice == session.choice and live.psnr is not None:
+        if live is not None and live.choice == session.choice.rounded and live.psnr is not None:
             texts["psnr"] = f"{live.psnr:.2f} dB"
         self._set(**texts)
         self.state.setText(self._waiting_text())
@@ -106,6 +138,10 @@ class NumbersPanel(QWidget):
             return ""
         if session.model is None:
             return tr("loading the model…")
+        estimate = session.estimate
+        if estimate is not None and estimate.choice == session.choice.rounded and estimate.share < 1:
+            share = f"{100 * estimate.share:.2g}"
+            return "≈ " + tr("from {share}% of the latents; the real file follows").format(share=share)
         return "≈ " + tr("estimate; the real file follows")
 
     def _rate_text(self, n_bytes: int) -> str:
@@ -131,6 +167,9 @@ class NumbersPanel(QWidget):
             texts.append(f"{metrics.psnr(item.original.rgb[cut], file.picture.rgb[cut]):.2f} dB")
         return "\n".join(texts)
 
-
-def _similarity_text(value: float | None) -> str:
-    return f"{value:.4f} · {metrics.ms_ssim_db(value):.2f} dB" if value is not None else NONE
+    def _similarity_text(self, file: FileResult) -> str:
+        value, item = file.ms_ssim, self.session.current
+        if value is not None:
+            return f"{value:.4f} · {metrics.ms_ssim_db(value):.2f} dB"
+        comes = not file.ms_ssim_known and item is not None and item.original is not None
+        return tr("being measured…") if comes else NONE

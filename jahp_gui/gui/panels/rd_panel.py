@@ -1,6 +1,8 @@
 """The live rate-distortion plot: curves as their points arrive, the current setting among them."""
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt
+import math
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -22,7 +24,7 @@ from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent
 from jahp_gui.gui.results import CurvePoint, SeriesKey
-from jahp_gui.gui.session import Session
+from jahp_gui.gui.session import PlotChoice, Session
 
 DASHES = {
     "-": Qt.PenStyle.SolidLine,
@@ -36,12 +38,15 @@ KEY_ROLE = Qt.ItemDataRole.UserRole
 class RdPanel(QWidget):
     """Draws `session.curves`. matplotlib is loaded in a job, behind the window."""
 
+    bd_rates_changed = Signal()
+
     def __init__(self, session: Session, jobs: Jobs, parent: QWidget | None = None):
         super().__init__(parent)
         self.session, self.jobs = session, jobs
         self.view = PlotView(jobs)
         self.references: list[ReferenceCurve] = []
         self.bd_rates: dict[SeriesKey, float] = {}
+        self._bd_rates_of: PlotChoice | None = None  # what they compare and measure by
         self.measure, self.anchor = QComboBox(), QComboBox()
         self.log_rate, self.with_references = QCheckBox(tr("Log rate")), QCheckBox(tr("Kodak averages"))
         self.legend = QListWidget()
@@ -116,6 +121,7 @@ class RdPanel(QWidget):
         session.plot_changed.connect(self._on_plot_choice)
         session.results_changed.connect(self._move_point)
         session.choice_changed.connect(self._move_point)
+        session.refining_changed.connect(self._move_point)
         theme.switch.changed.connect(self.redraw)
         theme.switch.changed.connect(self.refresh_legend)
 
@@ -195,7 +201,7 @@ class RdPanel(QWidget):
     def _fill_legend(self, entry: QListWidgetItem, key: SeriesKey) -> None:
         name = captions.series_name(key)
         rate = self.bd_rates.get(key)
-        entry.setText(name if rate is None else f"{name}  {rate:+.1f}%")
+        entry.setText(name if rate is None else f"{name}  " + f"{rate:+.1f}%".replace("-", "−"))
         hidden = plotting.name_of_series(key) in self.session.plot.hidden
         entry.setCheckState(Qt.CheckState.Unchecked if hidden else Qt.CheckState.Checked)
         entry.setIcon(_swatch(theme.series_colour(key.name), Qt.PenStyle.SolidLine, filled=not hidden))
@@ -213,13 +219,19 @@ class RdPanel(QWidget):
     def content(self) -> PlotContent:
         session = self.session
         return PlotContent(
-            session.curves,
+            session.curves.snapshot(),
             session.plot,
             theme.current(),
             self._current_point(),
             SeriesKey("prior", session.choice.prior),
             self.references,
+            self._trail(),
         )
+
+    def _trail(self) -> list[tuple[float, float]]:
+        """Where a search has led the current point so far. A crop's curves have no place for it."""
+        session = self.session
+        return [] if session.curves.cropped else plotting.in_order(session.trail, session.plot.metric)
 
     def _current_point(self) -> tuple[float, float, bool] | None:
         """The current setting: from its real file, else from the estimates. A crop's curves have no place for it."""
@@ -232,12 +244,12 @@ class RdPanel(QWidget):
             similarity = None if file.ms_ssim is None else metrics.ms_ssim_db(file.ms_ssim)
             height = file.psnr if metric == "psnr" else similarity
             return None if height is None else (file.container.bpp, height, True)
-        live, latents = session.live, session.latents
-        if live is None or latents is None or metric != "psnr" or live.psnr is None:
+        live, size = session.live, session.estimated_bytes
+        if live is None or size is None or metric != "psnr" or live.psnr is None:
             return None
-        if live.choice != session.choice or latents.choice != session.choice:
+        if live.choice != session.choice.rounded:
             return None
-        return metrics.bpp(round(latents.estimated_bytes), *item.original.size), live.psnr, False
+        return metrics.bpp(round(size), *item.original.size), live.psnr, False
 
     # ------------------------------------------------------------ BD-rates
 
@@ -247,8 +259,10 @@ class RdPanel(QWidget):
         curves = {key: plotting.drawable(points, metric) for key, points in session.curves.points.items()}
         anchor = next((key for key in curves if plotting.name_of_series(key) == session.plot.anchor), None)
         if anchor is None or not session.curves.complete:
-            self.bd_rates = {}
+            self.bd_rates, self._bd_rates_of = {}, session.plot
+            self.bd_rates_changed.emit()
             return
+        asked = session.plot
 
         def work(job: Job) -> dict[SeriesKey, float]:
             from jahp_gui.evaluation.curves import bd_rate
@@ -256,11 +270,19 @@ class RdPanel(QWidget):
             found = {key: bd_rate(curves[anchor], points) for key, points in curves.items() if key != anchor}
             return {key: rate.percent for key, rate in found.items() if rate is not None}
 
-        self.jobs.start("bd-rates", work, self._show_bd_rates, kind="display")
+        self.jobs.start("bd-rates", work, lambda rates: self._show_bd_rates(rates, asked), kind="display")
 
-    def _show_bd_rates(self, rates: dict[SeriesKey, float]) -> None:
-        self.bd_rates = rates
+    def _show_bd_rates(self, rates: dict[SeriesKey, float], of: PlotChoice) -> None:
+        self.bd_rates, self._bd_rates_of = rates, of
         self.refresh_legend()
+        self.bd_rates_changed.emit()
+
+    def bd_rate(self, key: SeriesKey) -> float | None:
+        """Percent against the chosen curve: NaN where the curves say none, None while they are being measured."""
+        of, now = self._bd_rates_of, self.session.plot
+        if of is None or not self.session.curves.complete or (of.anchor, of.metric) != (now.anchor, now.metric):
+            return None
+        return self.bd_rates.get(key, math.nan)
 
     # ------------------------------------------------------------ plot → session
 
@@ -280,7 +302,8 @@ class RdPanel(QWidget):
         else:
             setting = f"{point.quality:g}"
         similarity = "" if point.ms_ssim is None else f"  {point.ms_ssim:.4f}"
-        return f"{captions.series_name(key)} {setting}: {point.bpp:.3f} bpp  {point.psnr:.2f} dB{similarity}"
+        about = "≈ " if point.is_estimate else ""
+        return f"{captions.series_name(key)} {setting}: {about}{point.bpp:.3f} bpp  {point.psnr:.2f} dB{similarity}"
 
     def _click(self, found: tuple[SeriesKey, CurvePoint]) -> None:
         """A point of a prior is chosen."""

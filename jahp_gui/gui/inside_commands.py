@@ -1,0 +1,177 @@
+"""Commands of the tabs that take the codec apart: the decoder at work, latent surgery, the damaged file."""
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, QRectF
+from PySide6.QtGui import QPainter
+
+from jahp_gui.codec.container import Y_STRIDE
+from jahp_gui.gui import captions, exporting, painting
+from jahp_gui.gui.controller import Controller
+from jahp_gui.gui.files import FileController
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
+from jahp_gui.gui.panels.damage_panel import DamagePanel
+from jahp_gui.gui.panels.decoder_panel import DecoderPanel
+from jahp_gui.gui.panels.surgery_panel import SurgeryPanel, edit_text
+from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, Choice, DamagedResult, DecoderFrame, Exhibit, Side, Source
+from jahp_gui.gui.session import Session
+
+Handler = Callable[..., None]
+Ask = Callable[[str, str, str, str], Path | None]  # title, suffix, filters, ending of the name
+CAPTION_WIDTH = 58  # letters on a line of the figure
+FILTERS = "PNG (*.png);;PDF (*.pdf);;SVG (*.svg);;NumPy (*.npz)"
+
+
+class InsideCommands(QObject):
+    """show: brings a tab to the front. ask: for a place to save to."""
+
+    def __init__(
+        self,
+        session: Session,
+        controller: Controller,
+        files: FileController,
+        show: Callable[[DecoderPanel | SurgeryPanel | DamagePanel], None],
+        ask: Ask,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self.session, self.files, self._show, self._ask = session, files, show, ask
+        self.decoder = DecoderPanel(session, controller.decoder)
+        self.surgery = SurgeryPanel(session, controller.surgery)
+        self.damage = DamagePanel(session, controller.damage)
+        for panel, source in ((self.decoder, DECODER), (self.surgery, EDITED), (self.damage, DAMAGED)):
+            panel.export_asked.connect(self._exporter(source))
+
+    def handlers(self) -> dict[str, Handler]:
+        decoder, surgery = self.decoder.decoder, self.surgery.surgery
+        return {
+            "decoder_play": self._in_tab(self.decoder, decoder.toggle),
+            "decoder_step": self._in_tab(self.decoder, lambda: decoder.step(1)),
+            "decoder_back": self._in_tab(self.decoder, lambda: decoder.step(-1)),
+            "surgery_zero": self._in_tab(self.surgery, self.surgery.zero_channel),
+            "surgery_erase": self._in_tab(self.surgery, self.surgery.erase_region),
+            "surgery_perturb": self._in_tab(self.surgery, self.surgery.perturb_region),
+            "surgery_undo": self._in_tab(self.surgery, surgery.undo),
+            "surgery_redo": self._in_tab(self.surgery, surgery.redo),
+            "surgery_reset": self._in_tab(self.surgery, surgery.reset),
+            "damage_flip": self._in_tab(self.damage, self.damage.flip_chosen),
+            "damage_restore": self._in_tab(self.damage, self.damage.damage.restore),
+            "export_decoder": self._exporter(DECODER),
+            "export_edited": self._exporter(EDITED),
+            "export_damaged": self._exporter(DAMAGED),
+        }
+
+    def _in_tab(self, panel: DecoderPanel | SurgeryPanel | DamagePanel, action: Handler) -> Handler:
+        def run() -> None:
+            self._show(panel)
+            action()
+
+        return run
+
+    def _exporter(self, source: Source) -> Handler:
+        def ask() -> None:
+            title, ending = tr("Export {view}").format(view=captions.source_name(source)), f"-{source.kind}"
+            if source.kind in self.session.exhibits and (path := self._ask(title, ".png", FILTERS, ending)):
+                self.export(source, path)
+
+        return ask
+
+    # ------------------------------------------------------------ out
+
+    def export(self, source: Source, path: Path) -> None:
+        """The picture of an exhibit under its caption, or with the suffix .npz the arrays behind it."""
+        exhibit, item = self.session.exhibits.get(source.kind), self.session.current
+        if exhibit is None or exhibit.picture is None or item is None or item.size is None:
+            return
+        if path.suffix.lower() == ".npz":
+            arrays = self._settings(exhibit.choice) | self._arrays(source)
+            self.files.write(path, lambda: exporting.save_arrays(path, arrays))
+        else:
+            side = Side(source, exhibit.picture, exhibit)
+            caption = captions.side_caption(side, self.session.lmbda_at, item.size[0] * item.size[1])
+            texts = [f"{item.name} · {caption}", *self._details(source, exhibit)]
+            lines = [line for text in texts for line in textwrap.wrap(text, CAPTION_WIDTH)]
+            pictures = [("\n".join(lines), marked(exhibit))]
+            self.files.write(path, lambda: exporting.save_comparison(path, pictures, None))
+
+    def _details(self, source: Source, exhibit: Exhibit) -> list[str]:
+        """What the label on the picture has no room for."""
+        if source == EDITED:
+            return [edit_text(edit) for edit in self.surgery.surgery.edits]
+        if source == DAMAGED:
+            places = [f"{flip // 8}.{flip % 8}" for flip in self.damage.damage.flips]
+            return [tr("Flipped bits (byte.bit): {places}").format(places=", ".join(places))]
+        return []
+
+    def _settings(self, choice: Choice) -> dict[str, np.ndarray]:
+        settings = {
+            "axes": ("row", "column", "channel"),
+            "y_stride": Y_STRIDE,
+            "prior": choice.prior,
+            "lmbda": self.session.lmbda_at(choice.gain_index),
+            "gain_index": choice.gain_index,
+            "model": choice.model_id,
+        }
+        return {name: np.array(value) for name, value in settings.items()}
+
+    def _arrays(self, source: Source) -> dict[str, np.ndarray]:
+        """Arrays (h, w) or (h, w, M), as the tab calls them; see `Recording`, `EditedResult`, `DamagedResult`."""
+        if source == DECODER:
+            return self._decoder_arrays()
+        if source == EDITED:
+            result, base = self.surgery.surgery.result, self.surgery.surgery.base
+            if result is None or base is None:
+                return {}
+            edits = np.array([edit_text(edit) for edit in result.edits])
+            return {
+                "y_hat": base.y_hat,
+                "y_hat_edited": result.y_hat,
+                "edits": edits,
+                "rgb": result.picture.rgb,
+                "file_bytes": np.array(len(result.data)),
+            }
+        damaged = self.damage.damage.result
+        if damaged is None or damaged.picture is None or damaged.y_hat is None:
+            return {}
+        arrays = {
+            "y_hat_damaged": damaged.y_hat,
+            "flipped_bits": np.array(damaged.flips),
+            "rgb": damaged.picture.rgb,
+            "bytes": np.frombuffer(damaged.data, np.uint8),
+        }
+        return arrays if damaged.wrong is None else arrays | {"wrong_channels": damaged.wrong}
+
+    def _decoder_arrays(self) -> dict[str, np.ndarray]:
+        decoder, frame = self.decoder.decoder, self.decoder.decoder.frame
+        recording, replay = decoder.recording, decoder.replay
+        if recording is None or replay is None or frame is None:
+            return {}
+        return {
+            "y_hat": recording.y_hat,
+            "mu_when_decoded": recording.expected,
+            "mu_unaided": recording.unaided,
+            "bits_of_position": recording.bits,
+            "step_of_position": replay.step_number,
+            "steps_done": np.array(frame.steps_done),
+            "latents_shown": replay.latents(frame.moment),
+            "rgb": frame.picture.rgb,
+            "order": np.array(replay.order),
+        }
+
+
+def marked(exhibit: Exhibit) -> Pyramid:
+    """The picture of an exhibit as the comparison shows it: with the decoder's front, hatched where it is damaged."""
+    assert exhibit.picture is not None
+    image = qimage(exhibit.picture.rgb).copy()
+    area = QRectF(image.rect())
+    painter = QPainter(image)
+    if isinstance(exhibit, DecoderFrame):
+        painting.draw_front(painter, painting.Pane(area, area.center(), 1.0, 1.0), exhibit.front, Y_STRIDE)
+    elif isinstance(exhibit, DamagedResult) and exhibit.objection:
+        painting.draw_hazard(painter, area)
+    painter.end()
+    return Pyramid(rgb_of(image))

@@ -1,0 +1,1 @@
+"""Guided lessons: Markdown files that set the real application up, ask, and show what it then measures."""

@@ -1,0 +1,46 @@
+"""Small things that several panels are made of."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton
+
+from jahp_gui.gui import theme
+from jahp_gui.gui.i18n import tr
+
+
+def button(text: str, tip: str) -> QToolButton:
+    """A button with its explanation, which is its accessible name, too."""
+    result = QToolButton()
+    result.setText(text)
+    result.setToolTip(tip)
+    result.setAccessibleName(tip)
+    return result
+
+
+def faint(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("faint", True)
+    return label
+
+
+def value_rows(rows: Sequence[tuple[str, str, str]]) -> tuple[QGridLayout, dict[str, QLabel]]:
+    """A table of (key, English name, English explanation) with a label for the value of each key."""
+    layout, values = QGridLayout(), {}
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(3)
+    layout.setColumnStretch(1, 1)
+    for number, (key, name, term) in enumerate(rows):
+        title, value = faint(tr(name)), QLabel()
+        value.setFont(theme.numbers_font(value.font()))
+        value.setTextFormat(Qt.TextFormat.PlainText)
+        value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        value.setAccessibleName(tr(name))
+        for label in (title, value):
+            label.setToolTip(tr(term))
+        layout.addWidget(title, number, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(value, number, 1)
+        values[key] = value
+    return layout, values

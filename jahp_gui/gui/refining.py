@@ -1,0 +1,292 @@
+"""Efforts 2 and 3: the latents of the image that is shown are searched in the background, and what is found is shown.
+
+A search may be stopped at any time; the best file so far is then the file of the setting. It is kept beside those of
+other settings and images until the program ends, so that undo and redo, and a second look, cost nothing.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QObject, Slot
+
+from jahp_gui.codec import metrics
+from jahp_gui.codec.importance import Mask
+from jahp_gui.gui import work
+from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.results import Choice, CurvePoint, FileResult, ImageItem, LatentResult, Refining
+from jahp_gui.gui.session import Session
+
+JOB = "refine"
+KEPT, KEPT_OF_LARGE = 8, 2
+REPORT_SECONDS = 0.2  # between two reports of progress
+WRITING_SHARE = 4  # a candidate is made a file only when the search has gone on for this many times what that takes
+
+Show = Callable[[FileResult, LatentResult | None], None]
+
+
+@dataclass(eq=False)
+class Kept:
+    """The best file of a choice so far; whether the search came to its end; by how many percent λ·D + R has fallen."""
+
+    file: FileResult
+    complete: bool = False
+    gain: float = 0.0
+    saved: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A better file, on its way from the job."""
+
+    file: FileResult
+    latents: LatentResult
+    gain: float
+
+
+class RefiningController(QObject):
+    """Runs the search for the session.
+
+    show: puts a file and its latents in place. known: the file of a choice, where there is one. analysed: the image's
+    latents.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        jobs: Jobs,
+        show: Show,
+        known: Callable[[Choice], FileResult | None],
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self.session, self.jobs, self._show, self._known = session, jobs, show, known
+        self.analysed: work.Analysed | None = None
+        self._kept: OrderedDict[tuple[ImageItem, Choice], Kept] = OrderedDict()
+        self._trail_of: Choice | None = None
+        session.choice_changed.connect(self._on_choice)
+        jobs.activity_changed.connect(self._on_activity)
+
+    def forget(self) -> None:
+        """Another image or model."""
+        self._end()
+        self.analysed = None
+
+    # ------------------------------------------------------------ what there is
+
+    @property
+    def is_running(self) -> bool:
+        return self.session.refining is not None
+
+    @property
+    def can_start(self) -> bool:
+        """Whether there is a file to begin with and anything left to be found."""
+        session = self.session
+        if self.analysed is None or session.exact is None or session.is_fixed or self.is_running:
+            return False
+        kept = self._kept_of(self._wanted)
+        return kept is None or not kept.complete or session.choice != self._wanted
+
+    @property
+    def _wanted(self) -> Choice:
+        return replace(self.session.choice, effort=max(self.session.effort, 2))
+
+    def best(self, choice: Choice) -> FileResult | None:
+        """The refined file of the image for exactly this choice."""
+        kept = self._kept_of(choice)
+        return kept.file if kept is not None else None
+
+    def best_of_any_effort(self, choice: Choice) -> FileResult | None:
+        """That of the most thorough search there was of this prior, λ and region."""
+        return self.best(replace(choice, effort=3)) or self.best(replace(choice, effort=2))
+
+    def _kept_of(self, choice: Choice) -> Kept | None:
+        item = self.session.current
+        return self._kept.get((item, choice)) if item is not None else None
+
+    def unsaved(self) -> list[tuple[ImageItem, FileResult]]:
+        """What would be lost with the program, of images that are still listed."""
+        return [
+            (item, kept.file)
+            for (item, _), kept in self._kept.items()
+            if kept.gain > 0 and not kept.saved and item in self.session.items
+        ]
+
+    def note_saved(self, data: bytes) -> None:
+        """A file with these bytes is on the disk."""
+        for kept in self._kept.values():
+            if kept.file.data == data:
+                kept.saved = True
+
+    # ------------------------------------------------------------ what the user does
+
+    @Slot()
+    def start(self) -> None:
+        """Refine what is chosen with the effort that is asked for, at least 2; known results are shown at once."""
+        session, item, file, analysed = self.session, self.session.current, self.session.exact, self.analysed
+        if not self.can_start or item is None or file is None or analysed is None:
+            return
+        choice = self._wanted
+        if session.effort != choice.effort:
+            session.effort = choice.effort
+            session.effort_changed.emit()
+        session.remember_choice()
+        kept = self._kept_of(choice)
+        if kept is None:
+            kept = self._keep(item, choice, Kept(replace(file, choice=choice)))
+        self._start_trail(kept.file if session.choice == choice else file)
+        if not kept.complete:
+            session.refining = Refining(choice, 0.0, kept.gain)
+        session.set_choice(effort=choice.effort)
+        session.remember_choice()
+        if kept.complete:
+            self._add_to_trail(kept.file)
+        else:
+            self._start_job(item, analysed, kept)
+        session.refining_changed.emit()
+
+    def _start_job(self, item: ImageItem, analysed: work.Analysed, kept: Kept) -> None:
+        choice, mask, start = kept.file.choice, self.session.mask, kept.file
+        earlier = kept.gain
+
+        def search(job: Job) -> None:
+            refine(analysed, choice, mask, start, job)
+
+        def progress(value: object) -> None:
+            if self.session.choice != choice or self.session.refining is None:
+                return
+            if isinstance(value, Found):
+                kept.file, kept.saved = value.file, False
+                kept.gain = 100 - (100 - earlier) * (100 - value.gain) / 100
+                self._add_to_trail(value.file)
+                self._show(value.file, value.latents)
+            fraction = value if isinstance(value, float) else self.session.refining.fraction
+            self.session.refining = Refining(choice, fraction, kept.gain)
+            self.session.refining_changed.emit()
+
+        def done(_: object) -> None:
+            kept.complete = True
+            self._end()
+            self._tell(tr("Refined: {bytes:,} bytes, {psnr:.2f} dB, λ·D + R {gain:.1f} % lower."), kept)
+
+        def failed(text: str) -> None:
+            self._end()
+            self.session.tell(text, "error")
+
+        self.jobs.start(
+            JOB,
+            search,
+            done,
+            failed=failed,
+            progress=progress,
+            label=tr("Refining {name}").format(name=item.name),
+            kind="background",
+        )
+
+    @Slot()
+    def stop(self) -> None:
+        """End the search; the best so far stays."""
+        refining = self.session.refining
+        kept = self._kept_of(refining.choice) if refining is not None else None
+        if kept is not None:
+            self._end()
+            text = tr("Stopped, the best is kept: {bytes:,} bytes, {psnr:.2f} dB, λ·D + R {gain:.1f} % lower.")
+            self._tell(text, kept)
+
+    def _tell(self, text: str, kept: Kept) -> None:
+        file = kept.file
+        self.session.tell(text.format(bytes=len(file.data), psnr=file.psnr or 0.0, gain=kept.gain))
+
+    def _end(self) -> None:
+        self.jobs.cancel(JOB)
+        if self.session.refining is not None:
+            self.session.refining = None
+            self.session.refining_changed.emit()
+
+    # ------------------------------------------------------------ what happens meanwhile
+
+    @Slot()
+    def _on_choice(self) -> None:
+        """Another setting: a search for the one before is of no use, and its path neither."""
+        session = self.session
+        if session.refining is not None and session.refining.choice != session.choice:
+            self._end()
+        if session.trail and replace(session.choice, effort=0) != self._trail_of:
+            session.trail = []
+            session.refining_changed.emit()
+
+    @Slot()
+    def _on_activity(self) -> None:
+        """The status bar's button may have cancelled the job."""
+        if self.is_running and not self.jobs.is_active(JOB):
+            self.stop()
+
+    def _start_trail(self, file: FileResult) -> None:
+        self._trail_of = replace(file.choice, effort=0)
+        self.session.trail = []
+        rounded = self._known(file.choice.rounded)
+        if rounded is not None and rounded.data != file.data:
+            self._add_to_trail(rounded)
+        self._add_to_trail(file)
+
+    def _add_to_trail(self, file: FileResult) -> None:
+        if file.psnr is not None:
+            point = CurvePoint(file.container.bpp, file.psnr, file.ms_ssim, len(file.data))
+            self.session.trail.append(point)
+
+    def _keep(self, item: ImageItem, choice: Choice, kept: Kept) -> Kept:
+        """Remember it; the oldest is forgotten, one that is saved before all others."""
+        self._kept[(item, choice)] = kept
+        is_large = self.analysed is not None and self.analysed.is_large
+        while len(self._kept) > (KEPT_OF_LARGE if is_large else KEPT):
+            others = [key for key in self._kept if key != (item, choice)]
+            del self._kept[next((key for key in others if self._kept[key].saved), others[0])]
+        return kept
+
+
+def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: FileResult, job: Job) -> None:
+    """In a job: search, and report each better file as `Found`, and the fraction done now and then."""
+    from jahp_gui.codec.effort import search
+
+    work.use_cores(work.ALL)
+    problem = work.problem_of(analysed, choice, mask)
+    height, width, _ = problem.rgb.shape
+    whole = slice(0, height), slice(0, width)
+
+    def cost(file: FileResult) -> float:
+        return problem.lmbda * problem.distortion_of(file.picture.rgb, *whole) + file.container.bpp
+
+    first = best = cost(start)
+    began = written_at = time.perf_counter()
+    took = 0.0
+    for found in search(problem, choice.effort, search_clock(job)):
+        if found.fraction < 1 and time.perf_counter() - written_at < WRITING_SHARE * took:
+            continue
+        writing_from = time.perf_counter()
+        file = work.write_file(analysed, choice, mask, found, began, job)
+        new = cost(file)
+        if new < best:
+            best = new
+            if not analysed.is_large:
+                file.ms_ssim, file.ms_ssim_known = metrics.ms_ssim(analysed.original.rgb, file.picture.rgb), True
+            job.progress(Found(file, work.latents(analysed, choice, found), 100 * (1 - best / first)))
+        work.use_cores(work.ALL)
+        written_at = time.perf_counter()
+        took = written_at - writing_from
+
+
+def search_clock(job: Job) -> Callable[[float], None]:
+    """What a search calls at every step: gives way to the user's work, ends when cancelled, tells how much is done."""
+    reported = 0.0
+
+    def tick(fraction: float) -> None:
+        nonlocal reported
+        job.give_way()
+        now = time.monotonic()
+        if now - reported > REPORT_SECONDS:
+            reported = now
+            job.progress(fraction)
+
+    return tick

@@ -1,0 +1,74 @@
+"""What is wrong with the settings' file or a model's card is told in the window."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.settings import Settings
+
+TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Path:
+    """A settings file in a folder that is none."""
+    (tmp_path / "file").write_text("")
+    return tmp_path / "file" / "settings.ini"
+
+
+@pytest.fixture
+def idle_explorer(qapp: QApplication, unwritable: Path) -> Iterator[Explorer]:
+    """An explorer that opens nothing."""
+    settings = Settings(str(unwritable))
+    settings.set("language", "en")
+    explorer = Explorer(settings)
+    yield explorer
+    assert explorer.window is not None
+    explorer.window.close()
+    assert explorer.jobs.shutdown(60)
+    explorer.window.deleteLater()
+    explorer.deleteLater()
+    qapp.processEvents()
+
+
+@pytest.fixture
+def told(idle_explorer: Explorer) -> list[tuple[str, str]]:
+    messages: list[tuple[str, str]] = []
+    idle_explorer.session.message.connect(lambda text, level: messages.append((text, level)))
+    return messages
+
+
+def test_settings_know_whether_they_are_on_the_disk(tmp_path: Path, unwritable: Path) -> None:
+    settings = Settings(str(tmp_path / "settings.ini"))
+    settings.set("theme", "dark")
+    assert settings.sync()
+    assert "dark" in Path(settings.file).read_text()
+    assert not Settings(str(unwritable)).sync()
+
+
+def test_settings_that_cannot_be_written_are_told_once(
+    idle_explorer: Explorer, told: list[tuple[str, str]], unwritable: Path
+) -> None:
+    idle_explorer._write_settings()
+    idle_explorer._write_settings()
+    sentence = f"The settings cannot be written to {unwritable}: this window's are lost when it is closed."
+    assert told == [(sentence, "error")]
+
+
+def test_a_damaged_card_is_told_and_the_other_models_are_there(
+    idle_explorer: Explorer, told: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "models" / "mine" / "card.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    monkeypatch.setenv("JAHP_MODELS", f"{TINY_MODELS}{os.pathsep}{tmp_path / 'models'}")
+    idle_explorer.controller.find_models("tiny")
+    assert [(text.startswith(f"The model card {damaged} is damaged ("), level) for text, level in told] == [
+        (True, "error")
+    ]
+    assert idle_explorer.session.card is not None
+    assert idle_explorer.session.card.model_id == "tiny"
