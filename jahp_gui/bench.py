@@ -16,14 +16,18 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import DEFAULT_MODEL
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
 from jahp_gui.codec.threads import use_threads
-from jahp_gui.commands.common import add_threads_argument, count
+from jahp_gui.commands.common import add_device_argument, add_threads_argument, count
+
+if TYPE_CHECKING:
+    from jahp_gui.codec import Encoded
 
 DEFAULT_SIZES = ("768x512", "2048x1536")
 LARGE_SIZES = ("4000x3000", "6000x4000")  # the photos of today's cameras
@@ -41,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", help="photo to measure with, scaled to each size (default: a sample)")
     parser.add_argument("--repeat", type=count, default=5, metavar="N", help="repetitions counted (default: 5)")
     add_threads_argument(parser)
+    add_device_argument(parser)
     parser.add_argument(
         "--replay", action="store_true", help="also how fast the decoder is shown at work, step by step"
     )
@@ -91,7 +96,8 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def in_child(args: argparse.Namespace, size: str) -> dict[str, Any]:
     options = ["--one", size, "--prior", args.prior, "--lmbda", str(args.lmbda), "--repeat", str(args.repeat)]
-    options += ["--model", args.model] + (["--threads", str(args.threads)] if args.threads else [])
+    options += ["--model", args.model, "--device", args.device]
+    options += ["--threads", str(args.threads)] if args.threads else []
     options += ["--image", args.image] if args.image else []
     options += ["--replay"] if args.replay else []
     result = subprocess.run(
@@ -110,10 +116,11 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
 
     rgb = sample(args.image, width, height)
     started = time.perf_counter()
-    model = Model.load(args.model)
+    model = Model.load(args.model, choose_device(args.device))
     model.prior(args.prior)
     load_seconds = time.perf_counter() - started
-    data = encode(model, rgb, prior=args.prior, lmbda=args.lmbda).data
+    encoded = encode(model, rgb, prior=args.prior, lmbda=args.lmbda)
+    data = encoded.data
     large = width * height >= LARGE_PIXELS
 
     def encode_once() -> dict[str, float]:
@@ -122,18 +129,36 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
     def decode_once() -> dict[str, float]:
         return decode(data, model=model, max_pixels=width * height).seconds
 
-    replay = {"replay": measure_replay(data, model, width * height)} if args.replay else {}
-    return replay | {
+    extras: dict[str, Any] = {"replay": measure_replay(data, model, width * height)} if args.replay else {}
+    if model.device != "cpu":
+        extras["against cpu"] = against_cpu(args, rgb, encoded)
+    return extras | {
         "size": f"{width}x{height}",
         "prior": args.prior,
         "lmbda": args.lmbda,
         "threads": torch.get_num_threads(),
+        "device": model.device,
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),
         "load model": load_seconds,
         "encode": timed(encode_once, args.repeat, large),
         "decode": timed(decode_once, args.repeat, large),
         "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def against_cpu(args: argparse.Namespace, rgb: Any, encoded: "Encoded") -> dict[str, int]:
+    """How a file whose transforms ran elsewhere differs from the processor's: latents rounded otherwise, bytes.
+
+    Either decodes everywhere to the ŷ that its own encoder had.
+    """
+    from jahp_gui.codec import Model, encode
+
+    here = encode(Model.load(args.model), rgb, prior=args.prior, lmbda=args.lmbda)
+    return {
+        "latents": encoded.y_hat.size,
+        "different": int((encoded.y_hat != here.y_hat).sum()),
+        "bytes": len(encoded.data) - len(here.data),
     }
 
 
@@ -226,6 +251,12 @@ def as_text(results: dict[str, Any]) -> str:
             stages = ", ".join(f"{stage} {seconds[stage]:.3f}" for stage in STAGES)
             speed = width * height / 1e6 / seconds["total"]
             lines.append(f"  {task} {seconds['total']:.3f} s ({speed:.1f} MP/s): {stages}")
+        if "against cpu" in entry:
+            other = entry["against cpu"]
+            lines.append(
+                f"  transforms on {entry['device']}: {other['different']:,} of {other['latents']:,} latents differ "
+                f"from the processor's, {other['bytes']:+,} bytes"
+            )
         if "replay" in entry:
             replay = entry["replay"]
             lines.append(

@@ -6,6 +6,8 @@ import json
 import pytest
 
 from jahp_gui import bench
+from jahp_gui.codec import Model, encode
+from jahp_gui.codec.codec import encode_y_hat
 from jahp_gui.codec.errors import UsageError
 
 
@@ -37,6 +39,21 @@ def test_every_size_is_measured_in_a_process_of_its_own_and_printed(capsys: pyte
     text = capsys.readouterr().out
     assert "64x48, joint, λ 0.0128, 1 threads" in text
     assert "range coder" in text
+
+
+def test_a_file_made_on_another_device_is_compared_with_the_processors() -> None:
+    model, rgb = Model.load("tiny"), bench.sample(None, 96, 64)
+    args = arguments("--device", "cpu")
+    here = encode(model, rgb, lmbda=args.lmbda)
+    assert bench.against_cpu(args, rgb, here) == {"latents": here.y_hat.size, "different": 0, "bytes": 0}
+    moved = here.y_hat.copy()
+    moved[1, 2, :3] += 5
+    there = encode_y_hat(model, moved, 64, 96, "joint", model.gain_index(args.lmbda))
+    assert bench.against_cpu(args, rgb, there) == {
+        "latents": here.y_hat.size,
+        "different": 3,
+        "bytes": len(there.data) - len(here.data),
+    }
 
 
 def test_sizes_that_are_none_are_refused() -> None:
