@@ -190,8 +190,9 @@ class CompareCanvas(QWidget):
         if self.session.difference is None:
             return tr("Difference")
         painting.draw_picture(painter, pane, self.session.difference, gain)
-        names = [captions.source_name(side.source) for side in sides.values() if side is not None]
-        return tr("|A − B| × {gain:g}").format(gain=gain) + " · " + " − ".join(names)
+        lmbda_at = self.session.lmbda_at
+        names = [f"{name.upper()} {captions.side_name(side, lmbda_at)}" for name, side in sides.items() if side]
+        return "   ".join([tr("|A − B| × {gain:g}").format(gain=gain), *names])
 
     def _paint_marks(self, painter: QPainter, pane: Pane, name: str) -> None:
         """Heatmap, the marked latent, the selected rectangle."""

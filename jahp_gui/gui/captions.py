@@ -113,7 +113,7 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
     if isinstance(of, ClassicalResult):
         quality = f"{tr(of.quality_name)} {of.quality:.4g}"
         return f"{of.label} · {quality} · {len(of.data) * 8 / pixels:.3f} bpp · {of.psnr:.2f} dB"
-    name = f"{prior_name(of.choice.prior)} · λ {lmbda_text(lmbda_at(of.choice.gain_index))}{search_text(of.choice)}"
+    name = _choice_name(of.choice, lmbda_at)
     if isinstance(of, DecoderFrame):
         return f"{name} · {moment_text(of)}"
     if isinstance(of, DamagedResult):
@@ -128,6 +128,22 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
         return caption
     assert isinstance(of, LivePicture)
     return f"{name} · {tr('live')}{psnr}"
+
+
+def side_name(side: Side, lmbda_at: LmbdaAt) -> str:
+    """What a side is and at which setting, without its price: where both are named in one line."""
+    of = side.of
+    if of is None:
+        return tr("Original")
+    if isinstance(of, ClassicalResult):
+        return f"{of.label} {tr(of.quality_name)} {of.quality:.4g}"
+    if side.source.kind in EXHIBIT_NAMES:
+        return source_name(side.source)
+    return _choice_name(of.choice, lmbda_at)
+
+
+def _choice_name(choice: Choice, lmbda_at: LmbdaAt) -> str:
+    return f"{prior_name(choice.prior)} · λ {lmbda_text(lmbda_at(choice.gain_index))}{search_text(choice)}"
 
 
 def search_text(choice: Choice) -> str:

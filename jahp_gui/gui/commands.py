@@ -21,7 +21,7 @@ from jahp_gui.gui.panels.maps_panel import MapsPanel
 from jahp_gui.gui.panels.numbers_panel import NumbersPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
 from jahp_gui.gui.refining import RefiningController
-from jahp_gui.gui.results import ORIGINAL, ROUNDED, Source
+from jahp_gui.gui.results import JPEG, ORIGINAL, ROUNDED
 from jahp_gui.gui.session import EFFORTS, MODES, Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
@@ -43,7 +43,7 @@ class SessionCommands(QObject):
             "undo": session.undo,
             "redo": session.redo,
             "overlay": lambda on: session.set_compare(overlay=on),
-            "same_jpeg": lambda: session.set_compare(a=Source("classical", "jpeg420")),
+            "same_jpeg": lambda: session.set_compare(a=JPEG),
             "a_original": lambda: session.set_compare(a=ORIGINAL),
             "a_rounded": lambda: session.set_compare(a=ROUNDED),
             "effort_next": lambda: session.set_effort((session.effort + 1) % len(EFFORTS)),

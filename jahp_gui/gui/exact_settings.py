@@ -20,8 +20,6 @@ def exact_settings(session: Session) -> Settings:
         found |= {"width": size[0], "height": size[1]}
     found |= {"model": choice.model_id, "prior": choice.prior}
     found |= {"lmbda": session.lmbda_at(choice.gain_index), "gain_index": choice.gain_index}
-    if choice.effort:
-        found["effort"] = choice.effort
     if choice.effort > 0:
         found["effort"] = choice.effort
     if session.mask is not None and not session.is_fixed:
@@ -49,8 +47,6 @@ def caption_of(settings: Settings) -> str:
     parts.append(f"{tr('Model')} {settings['model']}{digest}")
     lmbda = captions.lmbda_text(float(settings["lmbda"]))
     parts.append(f"{captions.prior_name(str(settings['prior']))}, λ {lmbda} ({tr('step')} {settings['gain_index']})")
-    if "effort" in settings:
-        parts.append(f"{tr('Effort')} {settings['effort']}")
     if "effort" in settings:
         region = ""
         if "region_share" in settings:

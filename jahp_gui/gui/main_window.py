@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QIcon,
     QImage,
+    QKeyEvent,
     QPixmap,
     QResizeEvent,
 )
@@ -100,6 +101,7 @@ class MainWindow(QMainWindow):
         self.actions_table = Actions(self, handlers)
         self._fill_menus()
         self.overlay = DropOverlay(self)
+        self._take_all_drops()
         self._connect()
         self._restore_geometry()
         self._refresh_actions()
@@ -375,7 +377,32 @@ class MainWindow(QMainWindow):
         for key, state in states.items():
             self.settings.set(key, state)
 
+    # ------------------------------------------------------------ keys
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Space that the widget in focus has no use for blinks, as it does in the comparison itself."""
+        if event.key() == Qt.Key.Key_Space:
+            self.compare.canvas.blink(True)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.compare.canvas.blink(False)
+        else:
+            super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        if event.type() == QEvent.Type.ActivationChange:
+            self.compare.canvas.blink(False)  # the key may be let go of in another window
+        super().changeEvent(event)
+
     # ------------------------------------------------------------ drops, closing
+
+    def _take_all_drops(self) -> None:
+        """A line edit would take a dropped file for text."""
+        for child in self.findChildren(QWidget):
+            child.setAcceptDrops(False)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         mime = event.mimeData()

@@ -59,6 +59,24 @@ def drawable(points: Sequence[CurvePoint], metric: str) -> list[tuple[float, flo
     return sorted(in_order(points, metric))
 
 
+def on_curve(points: Sequence[CurvePoint], gain_index: int, metric: str) -> tuple[float, float, bool] | None:
+    """(bpp, dB, whether from a real file) of a setting on a prior's curve: one of its points, or between two."""
+    known = {
+        point.gain_index: (point.bpp, height, not point.is_estimate)
+        for point in points
+        if point.gain_index is not None and (height := quality(point, metric)) is not None
+    }
+    if gain_index in known:
+        return known[gain_index]
+    below = max((index for index in known if index < gain_index), default=None)
+    above = min((index for index in known if index > gain_index), default=None)
+    if below is None or above is None:
+        return None
+    share = (gain_index - below) / (above - below)
+    (rate, height, _), (next_rate, next_height, _) = known[below], known[above]
+    return rate ** (1 - share) * next_rate**share, (1 - share) * height + share * next_height, False
+
+
 def name_of_series(key: SeriesKey) -> str:
     """How settings and `PlotChoice.hidden` name a curve."""
     return f"{key.kind}/{key.name}"

@@ -187,6 +187,7 @@ class Source:
 
 
 ORIGINAL, CURRENT = Source("original"), Source("current")
+JPEG = Source("classical", "jpeg420")
 ROUNDED, REFINED = Source("rounded"), Source("refined")  # the current prior and λ, without any search and with most
 DECODER, EDITED, DAMAGED = EXHIBITS = Source("decoder"), Source("edited"), Source("damaged")
 

@@ -12,15 +12,15 @@ import pytest
 from gui_helpers import WAIT_MS, make_picture
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import Model, decode, encode, metrics
 from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.models import find_model
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.gui import app, work
+from jahp_gui.gui import app, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.imaging import qimage, rgb_of
@@ -279,6 +279,30 @@ def test_a_wrong_or_damaged_file_is_a_message_and_the_application_goes_on(
     wait_for_file(qtbot, explorer)
 
 
+def test_no_part_of_the_window_keeps_a_drop_for_itself(explorer: Explorer) -> None:
+    """A line edit would take the file's name for its text."""
+    window = window_of(explorer)
+    assert window.acceptDrops()
+    assert [child for child in window.findChildren(QWidget) if child.acceptDrops()] == []
+
+
+def test_what_is_dragged_over_the_window_is_answered_on_all_of_it(explorer: Explorer) -> None:
+    window = window_of(explorer)
+    window.compare.canvas.setFocus()
+    before = window.grab().toImage().pixelColor(window.rect().center())
+    mime = urls(Path("any.png"))
+    actions, button = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    enter = QDragEnterEvent(QPoint(50, 50), actions, mime, button, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(window, enter)
+    assert window.overlay.isVisible() and window.overlay.geometry() == window.rect()
+    shown = window.grab().toImage()
+    assert shown.pixelColor(window.rect().center()) != before
+    frame = [shown.pixelColor(14, y) for y in range(100, 160)]  # dashes in the accent colour
+    assert theme.colour("accent") in frame
+    QApplication.sendEvent(window, QDragLeaveEvent())
+    assert not window.overlay.isVisible()
+
+
 def test_text_is_refused_while_it_is_dragged(explorer: Explorer) -> None:
     mime = QMimeData()
     mime.setText("just words")
@@ -415,7 +439,7 @@ def test_an_equal_sized_jpeg_is_one_command(explorer: Explorer, qtbot: QtBot) ->
     session = explorer.session
     session.set_choice(gain_index=112)  # a file large enough for a JPEG header
     wait_for_file(qtbot, explorer)
-    window_of(explorer).actions_table["same_jpeg"].trigger()
+    window_of(explorer).compare.jpeg.click()
     qtbot.waitUntil(
         lambda: session.sides["a"] is not None and session.sides["a"].source == Source("classical", "jpeg420"),
         timeout=WAIT_MS,
@@ -425,8 +449,10 @@ def test_an_equal_sized_jpeg_is_one_command(explorer: Explorer, qtbot: QtBot) ->
     decoded = Image.open(io.BytesIO(side.of.data))  # type: ignore[union-attr]
     np.testing.assert_array_equal(np.array(decoded.convert("RGB")), side.picture.rgb)
     assert side.of.wanted_bytes == len(exact.data)  # type: ignore[union-attr]
-    window_of(explorer).actions_table["a_original"].trigger()
+    window_of(explorer).compare.jpeg.click()
     assert session.compare.a == ORIGINAL
+    window_of(explorer).actions_table["same_jpeg"].trigger()
+    assert window_of(explorer).compare.jpeg.isChecked()
 
 
 def test_a_model_from_any_folder_can_be_opened_and_is_there_in_the_next_run(
@@ -529,3 +555,7 @@ def test_large_images_show_their_visible_part_first(
     point = session.curves.points[SeriesKey("prior", "joint")][0]
     crop = rgb[48:112, 88:152]
     assert point.n_bytes == len(encode(Model.load("tiny"), crop, prior="joint", lmbda=0.0016).data)
+    before, after = (one for one in session.curves.points[SeriesKey("prior", "joint")] if one.gain_index in (80, 96))
+    current = window_of(explorer).plot.content().current  # gain index 90 lies between them
+    assert current is not None and before.bpp < current[0] < after.bpp
+    assert min(before.psnr, after.psnr) < current[1] < max(before.psnr, after.psnr)

@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import Model, analyse, decode, encode, latent_views, metrics
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.gui import exporting, theme, work
+from jahp_gui.gui import captions, exporting, plotting, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.batch import BatchDialog
 from jahp_gui.gui.imaging import colour_table
@@ -191,6 +191,35 @@ def test_blink_shows_a_while_the_space_bar_is_held(window: MainWindow, picture: 
     assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(picture[50, 60])
     release(canvas, Qt.Key.Key_Space)
     assert rgb_at(pixel(canvas, place.x(), place.y())) == b
+
+
+def test_the_space_bar_blinks_wherever_the_focus_is(window: MainWindow, qtbot: QtBot) -> None:
+    canvas = window.compare.canvas
+    qtbot.keyPress(window.codec.slider, Qt.Key.Key_Space)
+    assert canvas.blinking
+    qtbot.keyRelease(window.codec.slider, Qt.Key.Key_Space)
+    assert not canvas.blinking
+
+
+def test_delete_in_the_list_closes_the_image_and_edits_no_latents(
+    window: MainWindow, qtbot: QtBot, picture_file: Path
+) -> None:
+    window.files.open_paths([picture_file])
+    qtbot.waitUntil(lambda: len(window.session.items) == 2, timeout=WAIT_MS)
+    window.activateWindow()
+    window.images.list.setFocus()
+    qtbot.keyClick(window.images.list, Qt.Key.Key_Delete)
+    assert len(window.session.items) == 1 and picture_file.exists()
+    assert window.right_tabs.currentWidget() is window.maps
+
+
+def test_the_difference_says_what_it_is_of(window: MainWindow, qtbot: QtBot) -> None:
+    session = window.session
+    session.set_compare(mode="difference", a=Source("classical", "jpeg420"))
+    session.set_choice(gain_index=112)
+    qtbot.waitUntil(lambda: session.sides["a"] is not None and session.exact is not None, timeout=WAIT_MS)
+    names = [captions.side_name(side, session.lmbda_at) for side in session.sides.values() if side is not None]
+    assert names[0].startswith("JPEG 4:2:0 quality ") and names[1] == "Joint · λ 0.2"
 
 
 def test_the_difference_is_amplified_by_the_gain(window: MainWindow, qtbot: QtBot, picture: np.ndarray) -> None:
@@ -452,6 +481,18 @@ def test_a_point_is_hollow_while_estimated_and_solid_from_its_file(qapp: object)
         expected = QColor(theme.LIGHT.panel if is_estimate else theme.series_colour("joint"))
         assert colour == expected
     assert table_rows(curves)[1:] and not table_rows(_only_estimates(curves))[1:]
+
+
+def test_a_setting_between_two_points_lies_on_the_curve() -> None:
+    points = [
+        CurvePoint(0.2, 30.0, 0.9, 1, gain_index=0),
+        CurvePoint(0.8, 34.0, 0.99, 1, gain_index=16, is_estimate=True),
+    ]
+    assert plotting.on_curve(points, 0, "psnr") == (0.2, 30.0, True)
+    assert plotting.on_curve(points, 16, "psnr") == (0.8, 34.0, False)
+    assert plotting.on_curve(points, 8, "psnr") == (pytest.approx(0.4), 32.0, False)
+    assert plotting.on_curve(points, 8, "ms_ssim") == (pytest.approx(0.4), pytest.approx(15.0), False)
+    assert plotting.on_curve(points, 17, "psnr") is None and plotting.on_curve([], 0, "psnr") is None
 
 
 def _only_estimates(curves: Curves) -> Curves:

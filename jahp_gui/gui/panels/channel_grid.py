@@ -105,7 +105,7 @@ class _Cells(QWidget):
             painter.setPen(QPen(theme.colour("accent"), 2))
             painter.drawRect(target)
         painter.setPen(theme.colour("text"))
-        text = f"{channel}: {self.bits[channel]:,.0f} bit"
+        text = f"{channel}: {self.bits[channel]:,.0f} {tr('bit')}"
         painter.drawText(cell.adjusted(0, cell.height() - CAPTION, 0, 0), Qt.AlignmentFlag.AlignCenter, text)
 
     def _image(self, channel: int) -> QImage:

@@ -20,7 +20,7 @@ from jahp_gui.gui import captions, theme
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.region_bar import RegionBar
-from jahp_gui.gui.results import CURRENT, EXHIBITS, ORIGINAL, REFINED, ROUNDED, Source
+from jahp_gui.gui.results import CURRENT, EXHIBITS, JPEG, ORIGINAL, REFINED, ROUNDED, Source
 from jahp_gui.gui.session import MODES, Session
 
 MODE_NAMES = {"side": "Side by side", "swipe": "Swipe", "blink": "Blink", "difference": "Difference"}
@@ -120,7 +120,7 @@ class ComparePanel(QWidget):
         self.gain = QSlider(Qt.Orientation.Horizontal)
         self.gain_label = QLabel()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
-        self.overlay, self.paint = QToolButton(), QToolButton()
+        self.jpeg, self.overlay, self.paint = QToolButton(), QToolButton(), QToolButton()
         self.region_bar = RegionBar(session)
         self.zoom = QLabel()
         self.pixel = QLabel()
@@ -135,6 +135,7 @@ class ComparePanel(QWidget):
         row.addWidget(self.pickers["a"])
         row.addWidget(self._swap_button())
         row.addWidget(self.pickers["b"])
+        row.addWidget(self.jpeg)
         row.addStretch(1)
         for number, mode in enumerate(MODES):
             row.addWidget(self._mode_button(number, mode))
@@ -184,6 +185,11 @@ class ComparePanel(QWidget):
         self.overlay.setAccessibleName(tr("Map on picture"))
         self.overlay.setCheckable(True)
         self.overlay.setToolTip(tr("Lay the latent map over the picture, each cell on the pixels it describes."))
+        self.jpeg.setText("JPEG")
+        self.jpeg.setAccessibleName(tr("A: JPEG of the same size"))
+        self.jpeg.setCheckable(True)
+        self.jpeg.setAutoRaise(True)
+        self.jpeg.setToolTip(tr("Side A: what JPEG makes of as many bytes; again: the original."))
         self.paint.setText(tr("Paint"))
         self.paint.setAccessibleName(tr("Paint region"))
         self.paint.setCheckable(True)
@@ -201,6 +207,7 @@ class ComparePanel(QWidget):
         self.modes.idClicked.connect(lambda number: session.set_compare(mode=MODES[number]))
         self.gain.valueChanged.connect(lambda value: session.set_compare(difference_gain=float(value)))
         self.opacity.valueChanged.connect(lambda value: session.set_compare(opacity=value / 100))
+        self.jpeg.clicked.connect(lambda on: session.set_compare(a=JPEG if on else ORIGINAL))
         self.overlay.toggled.connect(lambda on: session.set_compare(overlay=on))
         self.paint.toggled.connect(lambda on: session.set_paint(on=on))
         session.paint_changed.connect(self.refresh)
@@ -219,6 +226,7 @@ class ComparePanel(QWidget):
         for widget in (self.gain, self.gain_label):
             widget.setVisible(is_difference)
         self.opacity.setVisible(compare.overlay)
+        self.jpeg.setChecked(compare.a == JPEG)
         with QSignalBlocker(self.paint):
             self.paint.setChecked(self.session.paint.on)
         with QSignalBlocker(self.gain), QSignalBlocker(self.opacity), QSignalBlocker(self.overlay):

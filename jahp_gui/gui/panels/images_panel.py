@@ -1,6 +1,6 @@
 """The list of open images."""
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
@@ -13,6 +13,17 @@ ICON = QSize(72, 54)
 STATE_ROLE = Qt.ItemDataRole.UserRole
 
 
+class _List(QListWidget):
+    """Here the Delete key is the list's, not the shortcut that it is in the rest of the window."""
+
+    def event(self, event: QEvent) -> bool:
+        is_shortcut = event.type() == QEvent.Type.ShortcutOverride
+        if is_shortcut and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Delete:
+            event.accept()
+            return True
+        return super().event(event)
+
+
 class ImagesPanel(QWidget):
     """Thumbnails; choosing one shows it, Delete takes it from the list (never from the disk)."""
 
@@ -21,7 +32,7 @@ class ImagesPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(parent)
         self.session = session
-        self.list = QListWidget()
+        self.list = _List()
         self.list.setViewMode(QListView.ViewMode.IconMode)
         self.list.setIconSize(ICON)
         self.list.setGridSize(QSize(ICON.width() + 10, ICON.height() + 22))

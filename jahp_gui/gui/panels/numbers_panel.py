@@ -116,7 +116,7 @@ class NumbersPanel(QWidget):
             ms_ssim=self._similarity_text(file),
             times=tr("write {encoding} · read {decoding}").format(encoding=encoding, decoding=decoding),
         )
-        self.state.setText("✓ " + tr("decoded from the file, digest checked"))
+        self.state.setText("✓ " + tr("decoded file, digest checked"))
 
     def _show_estimate(self) -> None:
         """What the live jobs know; nothing of an older setting."""
@@ -160,7 +160,7 @@ class NumbersPanel(QWidget):
         latents, item = session.latents, session.current
         if latents is not None and latents.choice == session.choice and item is not None and item.size is not None:
             bits = region_bits(latents.maps, Region(left, top, width, height), *item.size)
-            texts.append(f"{bits:,.0f} bit · {bits / (width * height):.3f} bpp")
+            texts.append(f"{bits:,.0f} {tr('bit')} · {bits / (width * height):.3f} bpp")
         file = session.shown_file
         if file is not None and item is not None and item.original is not None:
             cut = slice(top, top + height), slice(left, left + width)

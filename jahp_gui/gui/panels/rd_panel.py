@@ -234,11 +234,14 @@ class RdPanel(QWidget):
         return [] if session.curves.cropped else plotting.in_order(session.trail, session.plot.metric)
 
     def _current_point(self) -> tuple[float, float, bool] | None:
-        """The current setting: from its real file, else from the estimates. A crop's curves have no place for it."""
+        """The current setting: from its real file, else from the estimates. Of a crop, where its curve has it."""
         session, metric = self.session, self.session.plot.metric
         item = session.current
-        if item is None or item.original is None or session.curves.cropped:
+        if item is None or item.original is None:
             return None
+        if session.curves.cropped:
+            points = session.curves.points.get(SeriesKey("prior", session.choice.prior), [])
+            return plotting.on_curve(points, session.choice.gain_index, metric)
         file = session.exact
         if file is not None and file.psnr is not None:
             similarity = None if file.ms_ssim is None else metrics.ms_ssim_db(file.ms_ssim)
