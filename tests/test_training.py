@@ -14,10 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
+from jahp_gui.cli import main
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.errors import ModelError, UsageError
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import read_card
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
@@ -196,6 +198,43 @@ def test_a_frozen_checkpoint_is_a_model_that_encodes_and_decodes(images: Path, t
     rgb = np.asarray(Image.open(next(images.glob("*.png"))))
     for prior in priors:
         assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
+
+
+def test_a_model_gets_other_priors_and_its_other_files_stay(images: Path, tmp_path: Path) -> None:
+    """By the command line, as it is used: train on from the model's folder, then put the priors into it."""
+    folder = tmp_path / "mine"
+    run_steps(configuration(images, tmp_path / "run", priors=("factorized", "joint")), 2)
+    command = ["freeze", str(tmp_path / "run" / loop.CHECKPOINT), str(folder)]
+    assert main([*command, "--id", "mine", "--title", "Mine"]) == 0
+    before, old = read_card(folder), {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+    start = configuration(images, tmp_path / "more", start_from=(str(folder),), priors=("factorized", "context"))
+    run_steps(dataclasses.replace(start, train_transforms=False), 3)
+    assert main(["freeze", str(tmp_path / "more" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 0
+
+    after = read_card(folder)
+    assert set(after.priors) == {"factorized", "joint", "context"}
+    assert (after.digest("joint"), after.model_id) == (before.digest("joint"), "mine")
+    assert after.digest("factorized") != before.digest("factorized")
+    assert [run["steps"] for run in after.training["runs"]] == [2, 3]
+    unchanged = {name for name, data in old.items() if (folder / name).read_bytes() == data}
+    assert unchanged == {"transforms.safetensors", "tables.safetensors", "joint.safetensors"}
+    rgb = np.asarray(Image.open(next(images.glob("*.png"))))
+    model = Model.load(folder)
+    for prior in after.priors:
+        assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
+
+
+def test_priors_of_other_transforms_are_refused_and_the_model_stays(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    for name, seed in (("run", 1), ("other", 2)):
+        run_steps(configuration(images, tmp_path / name, priors=("factorized",), seed=seed), 2)
+    assert main(["freeze", str(tmp_path / "run" / loop.CHECKPOINT), str(folder), "--id", "x", "--title", "X"]) == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert main(["freeze", str(tmp_path / "other" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 2
+    assert "not trained on the transforms" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(

@@ -28,28 +28,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         """
 jahp freeze runs/mine/checkpoint.pt my-models/mine --id mine --title "My photographs"
 JAHP_MODELS=my-models jahp encode photo.png --model mine
+jahp freeze runs/priors/checkpoint.pt my-models/mine --replace-priors
 """,
     )
     parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="checkpoint.pt of a training run")
     parser.add_argument("out_folder", metavar="OUT_FOLDER", help="the model folder to make")
-    parser.add_argument(
-        "--id", required=True, metavar="ID", help="the name that files will carry: a-z, 0-9, dot, hyphen"
-    )
-    parser.add_argument("--title", required=True, metavar="TITLE", help="one line for people")
+    parser.add_argument("--id", metavar="ID", help="the name that files will carry: a-z, 0-9, dot, hyphen")
+    parser.add_argument("--title", metavar="TITLE", help="one line for people")
     parser.add_argument("--force", action="store_true", help="replace a model folder that exists")
+    parser.add_argument(
+        "--replace-priors",
+        action="store_true",
+        help="OUT_FOLDER is a model on whose transforms the runs trained priors: it gets them, all else stays",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     folder = Path(args.out_folder)
-    check_id(args.id)
-    check_folder(folder, args.force)
-    from jahp_gui.training.freeze import freeze
+    if args.replace_priors:
+        read_card(folder)
+    else:
+        if args.id is None or args.title is None:
+            raise UsageError("A new model needs an --id and a --title.")
+        check_id(args.id)
+        check_folder(folder, args.force)
+    from jahp_gui.training.freeze import freeze, replace_priors
 
     model, runs = load(args.checkpoints)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    card = {"id": args.id, "title": args.title, "training": {"parameters": parameters, "runs": runs}, "results": {}}
     with published(folder) as unfinished:
-        freeze(model, unfinished, card)
+        if args.replace_priors:
+            shutil.copytree(folder, unfinished, dirs_exist_ok=True)
+            replace_priors(model, runs, unfinished)
+        else:
+            parameters = sum(parameter.numel() for parameter in model.parameters())
+            training = {"parameters": parameters, "runs": runs}
+            freeze(model, unfinished, {"id": args.id, "title": args.title, "training": training, "results": {}})
     print_card(read_card(folder))
     return 0
 

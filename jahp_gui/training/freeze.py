@@ -10,7 +10,8 @@ import numpy as np
 import safetensors.numpy
 import torch
 
-from jahp_gui.codec.models import CARD, TABLES, TRANSFORMS
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.models import CARD, TABLES, TRANSFORMS, read_card
 from jahp_gui.codec.priors.gaussian import table_arrays
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
 from jahp_gui.codec.weights import compact
@@ -43,19 +44,50 @@ def load_trained(checkpoints: Sequence[Path]) -> tuple[TrainingModel, list[dict[
 def freeze(model: TrainingModel, folder: Path, card: Mapping[str, Any]) -> None:
     """Write the model folder; `card` holds "id", "title", "training" and "results"."""
     folder.mkdir(parents=True, exist_ok=True)
-    anchors = model.config.lmbda_anchors
-    indices = torch.arange(gain_index_count(anchors)) / STEPS_PER_ANCHOR
-    gains = model.gain.gain(indices).double().numpy()
-    transforms: dict[str, np.ndarray] = {}
+    parts = {TRANSFORMS: frozen_transforms(model), TABLES: table_arrays(), **frozen_priors(model)}
+    files = {name: write_part(folder, name, arrays) for name, arrays in parts.items()}
+    write_card(folder, {**card, "config": model.config.to_dict(), "files": files})
+
+
+@torch.no_grad()
+def replace_priors(model: TrainingModel, runs: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Give the model in `folder` the priors of `model`, which were trained on its transforms.
+
+    Its other files stay byte for byte, so what they decode stays decodable. What the card says of results is of the old
+    priors and goes. Raises `UsageError` where the transforms are others.
+    """
+    card = read_card(folder)
+    kept = safetensors.numpy.load(card.read(TRANSFORMS))
+    transforms = frozen_transforms(model)
+    if kept.keys() != transforms.keys() or any(not np.array_equal(kept[key], transforms[key]) for key in kept):
+        raise UsageError(
+            f"The runs were not trained on the transforms of {folder}; freeze them to a model of their own."
+        )
+    new = {name: write_part(folder, name, arrays) for name, arrays in frozen_priors(model).items()}
+    content = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    training = content["training"] | {"runs": [*content["training"].get("runs", []), *runs]}
+    write_card(folder, content | {"files": card.files | new, "training": training, "results": {}})
+
+
+def frozen_transforms(model: TrainingModel) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
     for part in ("analysis", "synthesis", "gain"):
-        transforms |= compact(getattr(model, part), part)
-    parts = {TRANSFORMS: transforms, TABLES: table_arrays()}
-    for name, prior in model.each_prior().items():
-        parts[name] = prior.freeze(gains)
-    files = {}
-    for name, arrays in parts.items():
-        data = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
-        (folder / f"{name}.safetensors").write_bytes(data)
-        files[name] = hashlib.sha256(data).hexdigest()
-    content = {**card, "config": model.config.to_dict(), "files": files}
+        arrays |= compact(getattr(model, part), part)
+    return arrays
+
+
+def frozen_priors(model: TrainingModel) -> dict[str, dict[str, np.ndarray]]:
+    indices = torch.arange(gain_index_count(model.config.lmbda_anchors)) / STEPS_PER_ANCHOR
+    gains = model.gain.gain(indices).double().numpy()
+    return {name: prior.freeze(gains) for name, prior in model.each_prior().items()}
+
+
+def write_part(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write `<name>.safetensors`; returns its SHA-256."""
+    data = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+    (folder / f"{name}.safetensors").write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_card(folder: Path, content: Mapping[str, Any]) -> None:
     (folder / CARD).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
