@@ -77,7 +77,8 @@ class CropSource:
         offset = torch.arange(self.crop)
         across = torch.where((draws[3] < 0.5)[:, None], offset, offset.flip(0)) + left[:, None]
         down = (offset + top[:, None]) * self.widths[image][:, None] + self.starts[image][:, None]
-        index = (down[:, :, None] + across[:, None, :]).to(self.device, non_blocking=True)
+        # One number a row and a column goes to the device, not one a pixel.
+        index = down.to(self.device)[:, :, None] + across.to(self.device)[:, None, :]
         return self.pixels[index].permute(0, 3, 1, 2).float() / 255
 
 
