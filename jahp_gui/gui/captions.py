@@ -115,12 +115,12 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
         return f"{of.label} · {quality} · {len(of.data) * 8 / pixels:.3f} bpp · {of.psnr:.2f} dB"
     name = _choice_name(of.choice, lmbda_at)
     if isinstance(of, DecoderFrame):
-        return f"{name} · {moment_text(of)}"
+        return f"{moment_text(of)} · {name}"  # the end may have to be left out
     if isinstance(of, DamagedResult):
         return f"{tr('DAMAGED: not what the encoder wrote')} · {name}" if of.objection else name
     psnr = f" · {of.psnr:.2f} dB" if of.psnr is not None else ""
     if isinstance(of, EditedResult):
-        return f"{tr('edited latents')} · {name} · {of.container.bpp:.3f} bpp{psnr}"
+        return f"{tr('edited latents')} · {of.container.bpp:.3f} bpp{psnr} · {name}"
     if isinstance(of, FileResult):
         caption = f"{name} · {of.container.bpp:.3f} bpp{psnr}"
         if side.patch is not None:

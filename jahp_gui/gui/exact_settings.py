@@ -3,17 +3,19 @@
 from jahp_gui import __version__
 from jahp_gui.gui import captions
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.results import Choice
 from jahp_gui.gui.session import Session
 
 Settings = dict[str, str | int | float]
 
 
-def exact_settings(session: Session) -> Settings:
+def exact_settings(session: Session, choice: Choice | None = None) -> Settings:
     """Names as `jahp maps` and `jahp evaluate` have them; what is not known yet is left out.
 
     Sizes and qualities are those of the real file, at rest; while it is being made there is only `estimated_bytes`.
+    choice: of a view that may be of another setting than the one that is chosen now.
     """
-    item, choice = session.current, session.shown_choice
+    item, choice = session.current, choice or session.shown_choice
     found: dict[str, str | int | float | None] = {"image": item.name if item is not None else None}
     size = item.size if item is not None else None
     if size is not None:
@@ -25,7 +27,7 @@ def exact_settings(session: Session) -> Settings:
     if session.mask is not None and not session.is_fixed:
         found |= {"region_share": session.mask.share, "importance_outside": session.mask.outside}
     file, latents = session.shown_file, session.latents
-    if file is not None:
+    if file is not None and file.choice == choice:
         container = file.container
         found |= {"model_digest": container.header.model_digest.hex(), "file_bytes": len(file.data)}
         found |= {"header_bytes": container.header_bytes, "z_bytes": len(container.z), "y_bytes": len(container.y)}

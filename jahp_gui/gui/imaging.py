@@ -13,6 +13,7 @@ Rgb = NDArray[np.uint8]
 
 SMALLEST_LEVEL = 512  # an image whose longer side is below is not reduced further
 SEQUENTIAL, DIVERGING = "viridis", "coolwarm"
+SAVING = "coolwarm_r"  # the other way round, as matplotlib calls it: blue is where bits are saved, as in a difference
 
 
 class Pyramid:
@@ -93,7 +94,8 @@ def amplified(difference: Rgb, gain: float) -> Rgb:
 def colour_table(name: str) -> NDArray[np.uint8]:
     """A colour map as uint8 (256, 3)."""
     tables = json.loads((assets_dir() / "colour_maps.json").read_text(encoding="utf-8"))
-    return np.frombuffer(bytes.fromhex(tables[name]), np.uint8).reshape(256, 3)
+    table = np.frombuffer(bytes.fromhex(tables[name.removesuffix("_r")]), np.uint8).reshape(256, 3)
+    return np.ascontiguousarray(table[::-1]) if name.endswith("_r") else table
 
 
 def coloured(values: NDArray[np.float32], low: float, high: float, name: str) -> Rgb:

@@ -11,18 +11,21 @@ from PySide6.QtGui import QPainter
 from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.gui import captions, exporting, painting
 from jahp_gui.gui.controller import Controller
+from jahp_gui.gui.exact_settings import Settings, caption_of, exact_settings
 from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
 from jahp_gui.gui.panels.damage_panel import DamagePanel
 from jahp_gui.gui.panels.decoder_panel import DecoderPanel
 from jahp_gui.gui.panels.surgery_panel import SurgeryPanel, edit_text
-from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, Choice, DamagedResult, DecoderFrame, Exhibit, Side, Source
+from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, DamagedResult, DecoderFrame, Exhibit, Side, Source
 from jahp_gui.gui.session import Session
 
 Handler = Callable[..., None]
 Ask = Callable[[str, str, str, str], Path | None]  # title, suffix, filters, ending of the name
-CAPTION_WIDTH = 58  # letters on a line of the figure
+TITLE_WIDTH = 58  # letters on a line of the figure
+NamedArrays = dict[str, tuple[np.ndarray, tuple[str, ...]]]  # with the names of their axes
+LATENT_AXES, PIXEL_AXES = ("row", "column", "channel"), ("row", "column", "rgb")
 FILTERS = "PNG (*.png);;PDF (*.pdf);;SVG (*.svg);;NumPy (*.npz)"
 
 
@@ -87,18 +90,23 @@ class InsideCommands(QObject):
         exhibit, item = self.session.exhibits.get(source.kind), self.session.current
         if exhibit is None or exhibit.picture is None or item is None or item.size is None:
             return
+        settings = exact_settings(self.session, exhibit.choice)
         if path.suffix.lower() == ".npz":
-            arrays = self._settings(exhibit.choice) | self._arrays(source)
-            self.files.write(path, lambda: exporting.save_arrays(path, arrays))
+            arrays, numbers = self._arrays(source)
+            named = exporting.named_arrays(arrays, settings | {"y_stride": Y_STRIDE} | numbers)
+            self.files.write(path, lambda: exporting.save_arrays(path, named))
         else:
             side = Side(source, exhibit.picture, exhibit)
-            caption = captions.side_caption(side, self.session.lmbda_at, item.size[0] * item.size[1])
-            texts = [f"{item.name} · {caption}", *self._details(source, exhibit)]
-            lines = [line for text in texts for line in textwrap.wrap(text, CAPTION_WIDTH)]
+            title = captions.side_caption(side, self.session.lmbda_at, item.size[0] * item.size[1])
+            texts = [title, *self._details(source)]
+            lines = [line for text in texts for line in textwrap.wrap(text, TITLE_WIDTH)]
             pictures = [("\n".join(lines), marked(exhibit))]
-            self.files.write(path, lambda: exporting.save_comparison(path, pictures, None))
+            caption = caption_of(settings)
+            if source != DECODER:
+                caption = tr("Of the file {settings}").format(settings=caption)
+            self.files.write(path, lambda: exporting.save_comparison(path, pictures, None, caption))
 
-    def _details(self, source: Source, exhibit: Exhibit) -> list[str]:
+    def _details(self, source: Source) -> list[str]:
         """What the label on the picture has no room for."""
         if source == EDITED:
             return [edit_text(edit) for edit in self.surgery.surgery.edits]
@@ -107,60 +115,54 @@ class InsideCommands(QObject):
             return [tr("Flipped bits (byte.bit): {places}").format(places=", ".join(places))]
         return []
 
-    def _settings(self, choice: Choice) -> dict[str, np.ndarray]:
-        settings = {
-            "axes": ("row", "column", "channel"),
-            "y_stride": Y_STRIDE,
-            "prior": choice.prior,
-            "lmbda": self.session.lmbda_at(choice.gain_index),
-            "gain_index": choice.gain_index,
-            "model": choice.model_id,
-        }
-        return {name: np.array(value) for name, value in settings.items()}
-
-    def _arrays(self, source: Source) -> dict[str, np.ndarray]:
-        """Arrays (h, w) or (h, w, M), as the tab calls them; see `Recording`, `EditedResult`, `DamagedResult`."""
+    def _arrays(self, source: Source) -> tuple[NamedArrays, Settings]:
+        """What a tab calls its own, with the names of the axes; see `Recording`, `EditedResult`, `DamagedResult`."""
         if source == DECODER:
             return self._decoder_arrays()
-        if source == EDITED:
-            result, base = self.surgery.surgery.result, self.surgery.surgery.base
-            if result is None or base is None:
-                return {}
-            edits = np.array([edit_text(edit) for edit in result.edits])
-            return {
-                "y_hat": base.y_hat,
-                "y_hat_edited": result.y_hat,
-                "edits": edits,
-                "rgb": result.picture.rgb,
-                "file_bytes": np.array(len(result.data)),
-            }
-        damaged = self.damage.damage.result
-        if damaged is None or damaged.picture is None or damaged.y_hat is None:
-            return {}
-        arrays = {
-            "y_hat_damaged": damaged.y_hat,
-            "flipped_bits": np.array(damaged.flips),
-            "rgb": damaged.picture.rgb,
-            "bytes": np.frombuffer(damaged.data, np.uint8),
-        }
-        return arrays if damaged.wrong is None else arrays | {"wrong_channels": damaged.wrong}
+        return self._edited_arrays() if source == EDITED else self._damaged_arrays()
 
-    def _decoder_arrays(self) -> dict[str, np.ndarray]:
+    def _decoder_arrays(self) -> tuple[NamedArrays, Settings]:
         decoder, frame = self.decoder.decoder, self.decoder.decoder.frame
         recording, replay = decoder.recording, decoder.replay
         if recording is None or replay is None or frame is None:
-            return {}
-        return {
-            "y_hat": recording.y_hat,
-            "mu_when_decoded": recording.expected,
-            "mu_unaided": recording.unaided,
-            "bits_of_position": recording.bits,
-            "step_of_position": replay.step_number,
-            "steps_done": np.array(frame.steps_done),
-            "latents_shown": replay.latents(frame.moment),
-            "rgb": frame.picture.rgb,
-            "order": np.array(replay.order),
+            return {}, {}
+        arrays: NamedArrays = {
+            "y_hat": (recording.y_hat, LATENT_AXES),
+            "mu_when_decoded": (recording.expected, LATENT_AXES),
+            "mu_unaided": (recording.unaided, LATENT_AXES),
+            "latents_shown": (replay.latents(frame.moment), LATENT_AXES),
+            "bits_of_position": (recording.bits, LATENT_AXES[:2]),
+            "step_of_position": (replay.step_number, LATENT_AXES[:2]),
+            "rgb": (frame.picture.rgb, PIXEL_AXES),
         }
+        return arrays, {"order": replay.order, "steps": frame.steps, "steps_done": frame.steps_done}
+
+    def _edited_arrays(self) -> tuple[NamedArrays, Settings]:
+        result, base = self.surgery.surgery.result, self.surgery.surgery.base
+        if result is None or base is None:
+            return {}, {}
+        arrays: NamedArrays = {
+            "y_hat": (base.y_hat, LATENT_AXES),
+            "y_hat_edited": (result.y_hat, LATENT_AXES),
+            "edits": (np.array([edit_text(edit) for edit in result.edits]), ("edit",)),
+            "rgb": (result.picture.rgb, PIXEL_AXES),
+        }
+        numbers: Settings = {"edited_file_bytes": len(result.data)}
+        return arrays, numbers if result.psnr is None else numbers | {"edited_psnr_db": result.psnr}
+
+    def _damaged_arrays(self) -> tuple[NamedArrays, Settings]:
+        damaged = self.damage.damage.result
+        if damaged is None or damaged.picture is None or damaged.y_hat is None:
+            return {}, {}
+        arrays: NamedArrays = {
+            "y_hat_damaged": (damaged.y_hat, LATENT_AXES),
+            "flipped_bits": (np.array(damaged.flips), ("flip",)),
+            "rgb": (damaged.picture.rgb, PIXEL_AXES),
+            "bytes": (np.frombuffer(damaged.data, np.uint8), ("byte",)),
+        }
+        if damaged.wrong is not None:
+            arrays["wrong_channels"] = damaged.wrong, LATENT_AXES[:2]
+        return arrays, {"steps": damaged.steps, "steps_done": damaged.steps_done}
 
 
 def marked(exhibit: Exhibit) -> Pyramid:

@@ -1,11 +1,13 @@
 """Commands of the inspector and of what each part pays."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject
 
 from jahp_gui.gui import captions, exporting, inspection_figures
+from jahp_gui.gui.exact_settings import Settings, caption_of, exact_settings
 from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.inspection_figures import InspectorContent, PartsContent
@@ -71,52 +73,40 @@ class InspectionCommands(QObject):
         inspection, pinned = session.inspection, session.pinned_inspection
         if inspection is None:
             return
-        channel = panel.current_channel()
+        channel, settings = panel.current_channel(), self._settings(inspection.gain_index)
         if path.suffix.lower() == ".npz":
-            settings = self._settings(inspection.gain_index) | {"channel": channel, "chosen_prior": panel.prior}
             arrays = inspection_figures.inspector_arrays(inspection, pinned, channel, settings)
             self.files.write(path, lambda: exporting.save_arrays(path, arrays))
             return
-        place = f"{place_text(inspection.place)}, {tr('channel {channel}').format(channel=channel)}"
+        place = f"{place_text(inspection.place)} · {tr('channel {channel}').format(channel=channel)}"
         if panel.pinned_prediction is not None and pinned is not None:
             place += " · " + tr("Pinned: {place}").format(place=place_text(pinned.place))
-        caption = f"{self._setting_text(inspection.gain_index)} · {captions.prior_name(panel.prior)} · {place}"
         content = InspectorContent(
-            caption, channel, panel.prior_rows(channel), panel.prediction, panel.pinned_prediction, panel.prior
+            place, channel, panel.prior_rows(channel), panel.prediction, panel.pinned_prediction, panel.prior
         )
-        self.files.write(path, lambda: inspection_figures.save_inspector(path, content))
+        self.files.write(path, lambda: inspection_figures.save_inspector(path, content, caption_of(settings)))
 
     def export_parts(self, path: Path) -> None:
         """What each part pays as a figure, or with the suffix .npz its numbers and maps."""
         parts, panel = self.session.parts, self.parts
         if parts is None:
             return
+        settings = self._settings(parts.gain_index)
         if path.suffix.lower() == ".npz":
-            arrays = inspection_figures.parts_arrays(parts, self._settings(parts.gain_index))
+            arrays = inspection_figures.parts_arrays(parts, settings)
             self.files.write(path, lambda: exporting.save_arrays(path, arrays))
             return
         choice = self.session.parts_choice
         names = [captions.prior_name(name) for name in (choice.prior, choice.reference)]
         title = tr("{prior} against {reference}").format(prior=names[0], reference=names[1])
         content = PartsContent(
-            f"{self._setting_text(parts.gain_index)} · {tr('The same latents under every prior')}",
+            panel.caption.text(),
             panel.bars.rows,
             (choice.reference, choice.prior),
             panel.shown,
             f"{title}: {panel.text_at(None)}",
         )
-        self.files.write(path, lambda: inspection_figures.save_parts(path, content))
+        self.files.write(path, lambda: inspection_figures.save_parts(path, content, caption_of(settings)))
 
-    def _setting_text(self, gain_index: int) -> str:
-        """Image, model and λ."""
-        name = self.session.current.name if self.session.current is not None else ""
-        lmbda = captions.lmbda_text(self.session.lmbda_at(gain_index))
-        return f"{name} · {self.session.shown_choice.model_id} · λ {lmbda}"
-
-    def _settings(self, gain_index: int) -> dict[str, object]:
-        return {
-            "image": self.session.current.name if self.session.current is not None else "",
-            "model": self.session.shown_choice.model_id,
-            "gain_index": gain_index,
-            "lmbda": self.session.lmbda_at(gain_index),
-        }
+    def _settings(self, gain_index: int) -> Settings:
+        return exact_settings(self.session, replace(self.session.shown_choice, gain_index=gain_index))

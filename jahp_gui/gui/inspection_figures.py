@@ -1,6 +1,6 @@
 """The inspector, and what each part pays, as figures and arrays for slides and papers. All functions run in jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jahp_gui.codec.latent_views import STRIDES
 from jahp_gui.codec.prior_costs import RESIDUAL_EDGES
 from jahp_gui.gui import captions, exporting, theme
+from jahp_gui.gui.exact_settings import Settings
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.maps_panel import ShownMap
 from jahp_gui.gui.panels.parts_views import SHOWN_REACH, CostRow, densities
@@ -21,7 +23,7 @@ if TYPE_CHECKING:  # at run time it would load torch
 
     from jahp_gui.codec.inspection import Prediction
 
-Arrays = dict[str, NDArray]
+NamedArrays = dict[str, tuple[NDArray, Sequence[str]]]  # with the names of their axes
 BARS = 64  # channels in the figure, the most expensive
 PINNED_COLOUR = "#0b66c3"
 
@@ -30,7 +32,7 @@ PINNED_COLOUR = "#0b66c3"
 class InspectorContent:
     """The inspector as it is shown: a row a prior, and the prediction of the chosen one."""
 
-    caption: str
+    title: str
     channel: int
     rows: Sequence[PriorRow]
     prediction: "Prediction | None"
@@ -42,7 +44,7 @@ class InspectorContent:
 class PartsContent:
     """What each part pays as it is shown; `step` names the two priors of histogram and map, before and after."""
 
-    caption: str
+    title: str
     rows: Sequence[CostRow]
     step: tuple[str, str]
     shown: ShownMap | None
@@ -52,13 +54,13 @@ class PartsContent:
 # ---------------------------------------------------------------- the inspector
 
 
-def save_inspector(path: Path, content: InspectorContent) -> None:
-    """Tables of every prior, neighbourhood and channels, under the caption: PNG, SVG or PDF by the suffix."""
+def save_inspector(path: Path, content: InspectorContent, caption: str) -> None:
+    """Tables of every prior, neighbourhood and channels: PNG, SVG or PDF by the suffix."""
     from matplotlib.figure import Figure
 
     count = len(content.rows)
     figure = Figure(figsize=(9, 1.0 * count + 1.4), layout="constrained")
-    figure.suptitle(content.caption, fontsize=9, x=0.01, ha="left")
+    figure.suptitle(content.title, fontsize=9, x=0.01, ha="left")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))[0]
     tables = left.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     for axes, row in zip(tables, content.rows, strict=True):
@@ -72,7 +74,7 @@ def save_inspector(path: Path, content: InspectorContent) -> None:
     else:
         above.set_axis_off()
         below.set_axis_off()
-    exporting.write_figure(path, figure)
+    exporting.write_figure(path, figure, caption)
 
 
 def _draw_table(axes: "Axes", row: PriorRow) -> None:
@@ -146,29 +148,24 @@ def _draw_channels(axes: "Axes", content: InspectorContent) -> None:
 
 
 def inspector_arrays(
-    inspection: Inspection, pinned: Inspection | None, channel: int, settings: Mapping[str, object]
-) -> Arrays:
-    """Everything known of the position, and of the pinned one; "axes" names the axes of every array."""
-    arrays = {name: np.array(value) for name, value in settings.items()}
-    arrays["axes"] = np.array(
-        [
-            "prior: prior",
-            "values, bits, mu, sigma: prior, channel",
-            "around: prior, row, column, channel",
-            "seen, inside: prior, row, column",
-            "table_first, table_probability: prior, column of the table (of one channel; NaN where a row is shorter)",
-            "table_width, table_escape: prior",
-            "place: column, row",
-            "block, reach: left, top, width, height in pixels",
-        ]
-    )
-    arrays |= _position_arrays(inspection, channel, "")
+    inspection: Inspection, pinned: Inspection | None, channel: int, settings: Settings
+) -> dict[str, NDArray]:
+    """All that is known of the position, and of the pinned one; tables are those of the channel."""
+    arrays = _position_arrays(inspection, channel, "")
+    found = settings | _place_settings(inspection, "") | {"channel": channel}
     if pinned is not None:
         arrays |= _position_arrays(pinned, channel, "pinned_")
-    return arrays
+        found |= _place_settings(pinned, "pinned_")
+    return exporting.named_arrays(arrays, found)
 
 
-def _position_arrays(inspection: Inspection, channel: int, prefix: str) -> Arrays:
+def _place_settings(inspection: Inspection, prefix: str) -> Settings:
+    latents, column, row = inspection.place
+    return {f"{prefix}latents": latents, f"{prefix}column": column, f"{prefix}row": row}
+
+
+def _position_arrays(inspection: Inspection, channel: int, prefix: str) -> NamedArrays:
+    """A row of "table_first" and "table_probability" ends in NaN where the tables of other priors are longer."""
     known = {name: found for name, found in inspection.predictions.items() if found is not None}
     names = captions.ordered_priors(known)
     found = [known[name] for name in names]
@@ -178,36 +175,37 @@ def _position_arrays(inspection: Inspection, channel: int, prefix: str) -> Array
     def padded(values: NDArray) -> NDArray:
         return np.pad(values.astype(np.float64), (0, longest - len(values)), constant_values=np.nan)
 
-    arrays: dict[str, object] = {
-        "prior": names,
-        "values": [each.values for each in found],
-        "bits": [each.bits for each in found],
-        "mu": [each.mu for each in found],
-        "sigma": [each.sigma for each in found],
-        "around": [each.around for each in found],
-        "seen": [each.seen for each in found],
-        "inside": [each.inside for each in found],
-        "table_first": [padded(table.first) for table in tables],
-        "table_probability": [padded(table.probability) for table in tables],
-        "table_width": [table.width for table in tables],
-        "table_escape": [table.escape for table in tables],
-        "latents": inspection.place[0],
-        "place": inspection.place[1:],
-        "block": [inspection.block.left, inspection.block.top, inspection.block.width, inspection.block.height],
-        "reach": [inspection.reach.left, inspection.reach.top, inspection.reach.width, inspection.reach.height],
+    of_prior, of_channel = ("prior",), ("prior", "channel")
+    around, table = ("prior", "row", "column"), ("prior", "table_column")
+    block, reach = inspection.block, inspection.reach
+    arrays: dict[str, tuple[object, tuple[str, ...]]] = {
+        "priors": (names, of_prior),
+        "values": ([each.values for each in found], of_channel),
+        "bits": ([each.bits for each in found], of_channel),
+        "mu": ([each.mu for each in found], of_channel),
+        "sigma": ([each.sigma for each in found], of_channel),
+        "around": ([each.around for each in found], (*around, "channel")),
+        "seen": ([each.seen for each in found], around),
+        "inside": ([each.inside for each in found], around),
+        "table_first": ([padded(each.first) for each in tables], table),
+        "table_probability": ([padded(each.probability) for each in tables], table),
+        "table_width": ([each.width for each in tables], of_prior),
+        "table_escape": ([each.escape for each in tables], of_prior),
+        "block": ([block.left, block.top, block.width, block.height], ("left_top_width_height",)),
+        "reach": ([reach.left, reach.top, reach.width, reach.height], ("left_top_width_height",)),
     }
-    return {prefix + name: np.array(value) for name, value in arrays.items()}
+    return {prefix + name: (np.array(values), axes) for name, (values, axes) in arrays.items()}
 
 
 # ---------------------------------------------------------------- what each part pays
 
 
-def save_parts(path: Path, content: PartsContent) -> None:
+def save_parts(path: Path, content: PartsContent, caption: str) -> None:
     """Bits of the priors, residuals of the step, and the map of its saving: PNG, SVG or PDF by the suffix."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4.2), layout="constrained")
-    figure.suptitle(content.caption, fontsize=9, x=0.01, ha="left")
+    figure.suptitle(content.title, fontsize=9, x=0.01, ha="left")
     bars, residuals, place = figure.subplots(1, 3, width_ratios=(5, 4, 4))
     _draw_costs(bars, content.rows)
     _draw_residuals(residuals, content)
@@ -217,7 +215,7 @@ def save_parts(path: Path, content: PartsContent) -> None:
         image = place.imshow(shown.values, cmap=shown.colours, vmin=shown.low, vmax=shown.high, interpolation="nearest")
         place.set_title(content.map_caption, fontsize=8, loc="left")
         figure.colorbar(image, ax=place, label=tr("bit saved"), shrink=0.8)
-    exporting.write_figure(path, figure)
+    exporting.write_figure(path, figure, caption)
 
 
 def _draw_costs(axes: "Axes", rows: Sequence[CostRow]) -> None:
@@ -254,27 +252,20 @@ def _draw_residuals(axes: "Axes", content: PartsContent) -> None:
     axes.legend(fontsize=7.5)
 
 
-def parts_arrays(parts: Parts, settings: Mapping[str, object]) -> Arrays:
-    """What every prior pays; "axes" names the axes of every array."""
+def parts_arrays(parts: Parts, settings: Settings) -> dict[str, NDArray]:
+    """What every prior pays. Side information is shared out among the positions that it is about."""
     names = captions.ordered_priors(parts.costs)
     costs = [parts.costs[name] for name in names]
-    arrays = {name: np.array(value) for name, value in settings.items()}
-    return arrays | {
-        "axes": np.array(
-            [
-                "prior, y_bits, z_bits, unsure, spread: prior",
-                "bits_of_position: prior, row, column (16 pixels each; side information shared out)",
-                "residual_counts: prior, interval",
-                "residual_edges: interval ends",
-            ]
-        ),
-        "prior": np.array(names),
-        "y_bits": np.array([cost.y_bits for cost in costs]),
-        "z_bits": np.array([cost.z_bits for cost in costs]),
-        "unsure": np.array([cost.unsure for cost in costs]),
-        "spread": np.array([cost.spread for cost in costs]),
-        "latents": np.array(costs[0].count if costs else 0),
-        "bits_of_position": np.array([cost.plane for cost in costs]),
-        "residual_counts": np.array([cost.histogram for cost in costs]),
-        "residual_edges": RESIDUAL_EDGES,
+    of_prior = ("prior",)
+    arrays: NamedArrays = {
+        "priors": (np.array(names), of_prior),
+        "total_y_bits": (np.array([cost.y_bits for cost in costs]), of_prior),
+        "total_z_bits": (np.array([cost.z_bits for cost in costs]), of_prior),
+        "unsure": (np.array([cost.unsure for cost in costs]), of_prior),
+        "spread": (np.array([cost.spread for cost in costs]), of_prior),
+        "bits_of_position": (np.array([cost.plane for cost in costs]), ("prior", "row", "column")),
+        "residual_counts": (np.array([cost.histogram for cost in costs]), ("prior", "interval")),
+        "residual_edges": (RESIDUAL_EDGES, ("interval_end",)),
     }
+    counts: Settings = {"latent_count": costs[0].count if costs else 0, "y_stride": STRIDES["y"]}
+    return exporting.named_arrays(arrays, settings | counts)

@@ -199,7 +199,9 @@ class MainWindow(QMainWindow):
         self.jobs.failed.connect(self._tell_failure)
         self.jobs.activity_changed.connect(self._refresh_activity)
         self.maps.heatmap_changed.connect(self._use_heatmap)
-        self.maps.map.opened.connect(self.inspection_commands.show_inspector)
+        inside = self.inside
+        for view in (self.maps.map, self.parts.map, inside.decoder.map, inside.surgery.map, inside.damage.map):
+            view.opened.connect(self.inspection_commands.show_inspector)
         self.compare.canvas.clicked.connect(self._inspect_clicked)
         self.compare.region_bar.load_asked.connect(self.file_commands.load_region)
         self.compare.region_bar.save_asked.connect(self.file_commands.save_region)

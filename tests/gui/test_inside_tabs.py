@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from gui_helpers import WAIT_MS
 from PIL import Image
-from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -18,6 +19,7 @@ from jahp_gui.codec.surgery import Erase, KeepTop, Perturb, ZeroChannel
 from jahp_gui.gui import captions, inside_commands
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.decoder import RASTER
+from jahp_gui.gui.exact_settings import caption_of, exact_settings
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.byte_strip import ByteStrip
 from jahp_gui.gui.results import (
@@ -97,9 +99,15 @@ def test_a_step_shows_the_front_and_scrubbing_goes_both_ways(window: MainWindow,
         assert np.abs(frame.picture.rgb.astype(int) - replay.picture(moment)).max() <= 1
         known = replay.known(moment)
         assert panel.map.values is not None
-        np.testing.assert_allclose(panel.map.values, np.where(known, replay.recording.bits, 0), rtol=1e-6)
+        np.testing.assert_allclose(panel.map.values, np.where(known, replay.recording.bits, np.nan), rtol=1e-6)
+    assert panel.text_at(QPoint(0, 0)).startswith(f"y (0, 0): {replay.recording.bits[0, 0]:,.1f} bit, read in step 1")
+    last = f"y (5, 3): comes in step {len(replay.steps)}"
+    panel.map.hovered.emit(QPoint(5, 3))
+    assert panel.text_at(QPoint(5, 3)) == panel.map_title.text() == last
     window.actions_table["decoder_back"].trigger()
     wait_for_moment(qtbot, window, 3)
+    panel.map.hovered.emit(None)
+    assert "read so far" in panel.map_title.text()
 
 
 def test_one_by_one_takes_a_step_for_every_position_and_is_measured(window: MainWindow, qtbot: QtBot) -> None:
@@ -151,6 +159,24 @@ def test_pausing_keeps_the_moment_and_playing_goes_on(window: MainWindow, qtbot:
     stopped = frame_of(window).moment
     assert (stopped - 5) % 4 == 0 or stopped == decoder.last
     assert not decoder.playing and "Play" in window.inside.decoder.play.text()
+
+
+@pytest.mark.parametrize("prior", ["joint", "mean-scale-hyperprior"])
+def test_side_information_comes_first(window: MainWindow, qtbot: QtBot, prior: str) -> None:
+    window.session.set_choice(prior=prior)
+    qtbot.waitUntil(lambda: window.session.exact is not None, timeout=WAIT_MS)
+    panel, file = window.inside.decoder, file_of(window)
+    panel.decoder.go_to(0)
+    assert wait_for_moment(qtbot, window, 0).bits == (0.0, 0.0) and panel.strip.read == (0.0, 0.0)
+    panel.forward.click()
+    frame = wait_for_moment(qtbot, window, 1)
+    assert frame.bits[0] / 8 == pytest.approx(len(file.container.z), abs=12) and frame.bits[1] == 0
+    assert "ẑ" in panel.values["front"].text() and panel.strip.read == (1.0, 0.0)
+    side = window.session.sides["b"]
+    assert side is not None
+    label = captions.side_caption(side, window.session.lmbda_at, 96 * 64)
+    assert label.startswith("side information ẑ decoded")
+    assert panel.map.values is not None and np.isnan(panel.map.values).all()
 
 
 # ---------------------------------------------------------------- surgery
@@ -226,6 +252,24 @@ def test_the_slider_of_kept_channels_is_one_edit(window: MainWindow, qtbot: QtBo
     assert panel.surgery.edits == () and panel.top.value() == latents.y_hat.shape[2]
 
 
+def test_one_key_resets_the_latents_even_while_a_number_is_being_set(window: MainWindow, qtbot: QtBot) -> None:
+    panel, surgery = window.inside.surgery, window.inside.surgery.surgery
+    window.activateWindow()
+    window.show_right_tab(panel)
+    panel.channel.setFocus()
+    panel.channel.selectAll()
+    qtbot.keyClicks(panel.channel, "5")
+    assert panel.channel.value() == 5
+    qtbot.keyClick(panel.channel, Qt.Key.Key_Z)
+    assert surgery.edits == (ZeroChannel(5),)
+    edited_of(qtbot, window)
+    panel.map.hovered.emit(QPoint(1, 1))
+    assert panel.map_title.text() in [f"y (1, 1): {count} of 8 channels changed" for count in (0, 1)]
+    qtbot.keyClick(panel.channel, Qt.Key.Key_R)
+    assert surgery.edits == () and window.session.compare.b == CURRENT
+    assert "at each place" in panel.map_title.text()
+
+
 def test_edits_follow_the_prior_and_end_with_the_image(window: MainWindow, qtbot: QtBot) -> None:
     window.inside.surgery.surgery.add(KeepTop(3))
     first = edited_of(qtbot, window)
@@ -286,6 +330,33 @@ def test_dragging_moves_the_flip_and_shift_adds_one(window: MainWindow, qtbot: Q
     assert damage.flips[-1] == 8 * byte - 24
 
 
+def test_the_mouse_drags_the_damage_over_the_strip(window: MainWindow, qtbot: QtBot) -> None:
+    panel, strip = window.inside.damage, window.inside.damage.strip
+    window.show_right_tab(panel)
+    QApplication.processEvents()
+    start, end = (round(strip.x_of(byte)) for byte in (middle_of_y(window), middle_of_y(window) + 40))
+    qtbot.mousePress(strip, Qt.MouseButton.LeftButton, pos=QPoint(start, 10))
+    first = damaged_of(qtbot, window).flips
+    assert first == (8 * (strip.byte_at(start) or 0),)
+    for x in (start + (end - start) // 2, end):
+        move = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(x, 10),
+            QPointF(strip.mapToGlobal(QPoint(x, 10))),
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(strip, move)
+    qtbot.mouseRelease(strip, Qt.MouseButton.LeftButton, pos=QPoint(end, 10))
+    result = damaged_of(qtbot, window)
+    assert result.flips == (8 * (strip.byte_at(end) or 0),) != first
+    assert panel.map.values is not None and result.wrong is not None
+    cell = QPoint(*reversed([int(index) for index in np.unravel_index(result.wrong.argmax(), result.wrong.shape)]))
+    panel.map.hovered.emit(cell)
+    assert panel.map_title.text().endswith(f"{result.wrong.max()} of 8 channels wrong")
+
+
 def test_restoring_brings_the_file_back(window: MainWindow, qtbot: QtBot) -> None:
     panel, damage = window.inside.damage, window.inside.damage.damage
     assert panel.byte.value() == middle_of_y(window) or panel.byte.value() > 40
@@ -303,6 +374,8 @@ def test_a_header_that_cannot_be_read_is_told_and_nothing_is_shown(window: MainW
     window.inside.damage.damage.move(0)
     result = damaged_of(qtbot, window)
     assert result.picture is None and "not a .jahp file" in result.objection
+    verdict = window.inside.damage.verdict.text()
+    assert verdict.count(result.objection) == 1 and verdict.endswith("Nothing of it can be decoded.")
     assert window.session.sides["b"] is None
     assert not window.inside.damage.export.isEnabled()
 
@@ -329,6 +402,27 @@ def test_the_strip_finds_every_byte_where_it_draws_it(window: MainWindow, qtbot:
     assert pressed.args is not None and abs(pressed.args[0] - sections[1].start) <= 1 and pressed.args[1] is True
 
 
+def test_latents_are_marked_and_opened_in_every_map(window: MainWindow, qtbot: QtBot) -> None:
+    session, inside = window.session, window.inside
+    inside.decoder.end.click()
+    inside.surgery.surgery.add(KeepTop(2))
+    edited_of(qtbot, window)
+    inside.damage.damage.move(8 * middle_of_y(window))
+    damaged_of(qtbot, window)
+    qtbot.waitUntil(lambda: inside.decoder.decoder.frame is not None, timeout=WAIT_MS)
+    for number, panel in enumerate((inside.decoder, inside.surgery, inside.damage)):
+        window.show_right_tab(panel)
+        QApplication.processEvents()
+        target = panel.map.target()
+        point = target.topLeft() + QPointF((number + 0.5) * target.width() / 6, 2.5 * target.height() / 4)
+        qtbot.mouseClick(panel.map, Qt.MouseButton.LeftButton, pos=point.toPoint())
+        assert session.marked == ("y", number, 2) and panel.map.marked == QPoint(number, 2)
+        qtbot.mouseClick(panel.map, Qt.MouseButton.LeftButton, pos=point.toPoint())
+        assert session.marked is None and panel.map.marked is None
+        qtbot.mouseDClick(panel.map, Qt.MouseButton.LeftButton, pos=point.toPoint())
+        assert session.marked == ("y", number, 2) and window.right_tabs.currentWidget() is window.inspector
+
+
 # ---------------------------------------------------------------- exports
 
 
@@ -347,15 +441,26 @@ def test_each_view_is_exported_as_picture_and_arrays(window: MainWindow, qtbot: 
             qtbot.waitUntil(lambda path=path: path.exists(), timeout=WAIT_MS)
     with Image.open(tmp_path / "damaged.png") as image:
         assert image.width > 400
-    assert "DAMAGED" in (tmp_path / "damaged.svg").read_text() or (tmp_path / "damaged.svg").stat().st_size > 1000
+    for kind, word in (("decoder", "step 6 of 15"), ("edited", "edited latents"), ("damaged", "DAMAGED")):
+        assert word in (tmp_path / f"{kind}.svg").read_text(encoding="utf-8")
+    assert session.exact is not None and session.latents is not None
+    for source in (DECODER, EDITED, DAMAGED):
+        with np.load(tmp_path / f"{source.kind}.npz") as arrays:
+            assert arrays["prior"] == "joint" and arrays["lmbda"] == pytest.approx(session.lmbda)
+            assert arrays["file_bytes"] == len(session.exact.data) and arrays["image"] == "waves.png"
+            named = {name for name in arrays.files if arrays[name].ndim and not name.endswith("_axes")}
+            assert all(len(arrays[f"{name}_axes"]) == arrays[name].ndim for name in named) and len(named) > 3
+            assert arrays["rgb_axes"].tolist() == ["row", "column", "rgb"]
+        with Image.open(tmp_path / f"{source.kind}.png") as image:
+            assert caption_of(exact_settings(session)) in image.info["Description"]
     with np.load(tmp_path / "decoder.npz") as arrays:
-        assert arrays["axes"].tolist() == ["row", "column", "channel"] and arrays["prior"] == "joint"
-        assert session.latents is not None
+        assert arrays["y_hat_axes"].tolist() == ["row", "column", "channel"]
         np.testing.assert_array_equal(arrays["y_hat"], session.latents.y_hat)
         known = arrays["step_of_position"] <= arrays["steps_done"]
         np.testing.assert_array_equal(arrays["latents_shown"][known], arrays["y_hat"][known])
     with np.load(tmp_path / "edited.npz") as arrays:
         np.testing.assert_array_equal(arrays["y_hat_edited"], edited.y_hat)
+        assert arrays["edited_file_bytes"] == len(edited.data) and arrays["edited_psnr_db"] == edited.psnr
         assert arrays["edits"].tolist() == ["Only the 2 most expensive channels"]
     with np.load(tmp_path / "damaged.npz") as arrays:
         assert arrays["bytes"].tobytes() == damaged.data and arrays["flipped_bits"].tolist() == list(damaged.flips)

@@ -17,6 +17,7 @@ from jahp_gui.codec.inspection import Prediction
 from jahp_gui.codec.latent_coding import LatentMaps, decode_side, measure_latents
 from jahp_gui.gui import charts, theme
 from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.exact_settings import caption_of, exact_settings
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.parts_views import densities
 from jahp_gui.gui.panels.prediction_view import axis_of
@@ -90,18 +91,29 @@ def test_a_click_in_the_picture_opens_the_inspector_with_the_codecs_numbers(wind
     assert (inspection.block.left, inspection.block.top) == (48, 32) and inspection.reach.width > 16
 
 
-def test_displayed_bits_of_all_latents_are_those_of_the_file(window: MainWindow, qtbot: QtBot) -> None:
+def test_displayed_bits_of_all_latents_are_within_half_a_percent_of_the_files_section(
+    explorer: Explorer, window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
     session, panel = window.session, window.inspector
-    assert session.exact is not None
+    path, side = tmp_path / "noise.png", 16  # large enough for the range coder's last words not to count
+    Image.fromarray(np.random.default_rng(8).integers(0, 256, (16 * side, 16 * side, 3), np.uint8)).save(path)
+    explorer.files.open_paths([path])
+    qtbot.waitUntil(lambda: session.current is not None and session.current.name == "noise.png", timeout=WAIT_MS)
+    session.set_choice(gain_index=112)
+    qtbot.waitUntil(lambda: session.exact is not None and session.latents is not None, timeout=WAIT_MS)
     window.show_right_tab(panel)
-    total = 0.0
-    for row in range(4):
-        for column in range(6):
+    chosen, costliest = 0.0, 0.0
+    for row in range(side):
+        for column in range(side):
             session.mark(("y", column, row))
             wait_for(qtbot, window, ("y", column, row))
-            total += float(panel.bars.bits.sum())
-    # A small file: the range coder's last words weigh more than half a percent of it.
-    assert total == pytest.approx(8 * len(session.exact.container.y), rel=0.005, abs=40)
+            chosen += float(panel.bars.bits.sum())
+            guess = next(row.guess for row in panel.predictions.rows if row.chosen)
+            assert guess is not None and guess.bits == panel.bars.bits.max()
+            costliest += guess.bits
+    assert session.exact is not None
+    assert chosen == pytest.approx(8 * len(session.exact.container.y), rel=0.005)
+    assert costliest == pytest.approx(float(measured(window, "joint").bits.max(2).sum(dtype=np.float64)), rel=1e-5)
 
 
 def test_a_click_in_the_map_marks_and_a_double_click_or_enter_opens_the_inspector(
@@ -321,6 +333,13 @@ def test_another_image_forgets_mark_pin_and_parts(
     assert explorer.controller.inspection._asked[1] is None
 
 
+def check_axes(arrays: "np.lib.npyio.NpzFile") -> None:
+    """Every array that is no single number has a name for each of its axes."""
+    for name in arrays.files:
+        if arrays[name].ndim and not name.endswith("_axes"):
+            assert len(arrays[f"{name}_axes"]) == arrays[name].ndim, name
+
+
 def test_the_inspector_is_exported_with_its_settings(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     session, panel, commands = window.session, window.inspector, window.inspection_commands
     window.show_right_tab(panel)
@@ -333,16 +352,19 @@ def test_the_inspector_is_exported_with_its_settings(window: MainWindow, qtbot: 
             commands.export_inspector(tmp_path / f"latent.{suffix}")
     svg = (tmp_path / "latent.svg").read_text(encoding="utf-8")
     assert "waves.png" in svg and "tiny" in svg and "λ 0.0128" in svg and "y (3, 2)" in svg and "channel 4" in svg
-    assert Image.open(tmp_path / "latent.png").size[0] > 1000
+    image = Image.open(tmp_path / "latent.png")
+    assert image.size[0] > 1000 and image.info["Description"] == caption_of(exact_settings(session))
     arrays = np.load(tmp_path / "latent.npz")
-    names = arrays["prior"].tolist()
+    names = arrays["priors"].tolist()
     assert names == ["factorized", "scale-hyperprior", "mean-scale-hyperprior", "context", "joint"]
     for number, name in enumerate(names):
         prediction = known(inspection.predictions[name])
         np.testing.assert_array_equal(arrays["bits"][number], prediction.bits)
         assert np.nansum(arrays["table_probability"][number]) + arrays["table_escape"][number] == pytest.approx(1)
-    assert arrays["around"].shape == (5, 5, 5, 8) and arrays["pinned_place"].tolist() == [1, 1]
-    assert any(text.startswith("values, bits, mu, sigma: prior, channel") for text in arrays["axes"].tolist())
+    assert arrays["around"].shape == (5, 5, 5, 8) and (arrays["pinned_column"], arrays["pinned_row"]) == (1, 1)
+    assert (arrays["latents"], arrays["column"], arrays["row"], arrays["channel"]) == ("y", 3, 2, 4)
+    check_axes(arrays)
+    assert arrays["around_axes"].tolist() == ["prior", "row", "column", "channel"]
     assert float(arrays["lmbda"]) == session.lmbda and str(arrays["model"]) == "tiny"
 
 
@@ -385,7 +407,8 @@ def test_a_step_chosen_by_mouse_or_key_shows_where_it_saves(window: MainWindow, 
     expected = costs["factorized"].plane - costs["scale-hyperprior"].plane
     assert panel.shown is not None
     np.testing.assert_array_equal(panel.shown.values, expected)
-    assert f"{costs['factorized'].bits - costs['scale-hyperprior'].bits:,.0f} bit" in panel.info.text()
+    saved = costs["factorized"].bits - costs["scale-hyperprior"].bits
+    assert panel.info.text().startswith(f"{abs(saved):,.0f} bit " + ("saved" if saved > 0 else "more"))
     assert f"{expected[1, 2]:.1f} bit" in panel.text_at(QPoint(2, 1))
     press(panel.bars, Qt.Key.Key_Down)
     assert session.parts_choice.prior == "mean-scale-hyperprior"
@@ -439,12 +462,15 @@ def test_parts_are_exported_with_their_settings(window: MainWindow, qtbot: QtBot
             commands.export_parts(tmp_path / f"parts.{suffix}")
     svg = (tmp_path / "parts.svg").read_text(encoding="utf-8")
     assert "waves.png" in svg and "λ 0.0128" in svg and "Joint against Mean-scale hyperprior" in svg
-    assert Image.open(tmp_path / "parts.png").size[0] > 1000
+    image = Image.open(tmp_path / "parts.png")
+    assert image.size[0] > 1000 and image.info["Description"] == caption_of(exact_settings(session))
     arrays = np.load(tmp_path / "parts.npz")
-    assert session.parts is not None
-    for number, name in enumerate(arrays["prior"].tolist()):
+    check_axes(arrays)
+    assert session.parts is not None and session.latents is not None
+    assert arrays["latent_count"] == session.latents.y_hat.size and arrays["gain_index"] == 48
+    for number, name in enumerate(arrays["priors"].tolist()):
         cost = session.parts.costs[name]
-        assert arrays["y_bits"][number] == cost.y_bits and arrays["z_bits"][number] == cost.z_bits
+        assert arrays["total_y_bits"][number] == cost.y_bits and arrays["total_z_bits"][number] == cost.z_bits
         np.testing.assert_array_equal(arrays["bits_of_position"][number], cost.plane)
     assert arrays["residual_counts"].shape == (5, 48) and arrays["residual_edges"].shape == (49,)
 

@@ -136,7 +136,7 @@ class ChannelBars(QWidget):
     def _paint_labels(self, painter: QPainter, shown: NDArray[np.intp]) -> None:
         area = QRectF(0, 0, self.width(), LABEL_HEIGHT)
         painter.setPen(theme.colour("faint_text"))
-        painter.drawText(area, Qt.AlignmentFlag.AlignLeft, f"{self._highest():.1f} bit")
+        painter.drawText(area, Qt.AlignmentFlag.AlignLeft, f"{self._highest():.1f} {tr('bit')}")
         if len(shown) < len(self.bits):
             share = 100 * self.bits[shown].sum() / max(float(self.bits.sum()), 1e-9)
             text = tr("first {count} of {all}: {share:.1f}% of the bits")

@@ -1,8 +1,8 @@
 """Damage the stream: flip bits of the file, see where the decoder loses its way, and that the ordinary path refuses."""
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from jahp_gui.codec import container
 from jahp_gui.gui import theme
@@ -10,8 +10,9 @@ from jahp_gui.gui.damage import DamageController
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import SEQUENTIAL
 from jahp_gui.gui.panels.byte_strip import NAMES, ByteStrip
-from jahp_gui.gui.panels.map_view import ColourBar, MapView
-from jahp_gui.gui.panels.widgets import button, faint, value_rows
+from jahp_gui.gui.panels.map_view import ColourBar
+from jahp_gui.gui.panels.marking_map import MarkingMap
+from jahp_gui.gui.panels.widgets import NumberBox, button, faint, value_rows
 from jahp_gui.gui.results import DamagedResult, FileResult
 from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
@@ -39,13 +40,13 @@ class DamagePanel(QWidget):
         self.session, self.damage = session, damage
         self._shown: FileResult | None = None
         self.strip = ByteStrip(interactive=True)
-        self.byte, self.bit = QSpinBox(), QSpinBox()
+        self.byte, self.bit = NumberBox(), NumberBox()
         self.flip = button(tr("Flip"), tr("Turn this bit over, or back."))
         self.restore = button(tr("Restore"), tr("The file as it was (Shift+R)"))
         self.export = button(tr("Export…"), tr("The picture with its caption, or all arrays as NPZ."))
         self.here, self.verdict = QLabel(), QLabel()
         self.rows, self.values = value_rows(ROWS)
-        self.map, self.bar = MapView(), ColourBar()
+        self.map, self.bar, self.map_title = MarkingMap(session), ColourBar(), faint("")
         self._describe()
         self._lay_out()
         self._connect()
@@ -89,7 +90,7 @@ class DamagePanel(QWidget):
         layout.addWidget(self.here)
         layout.addWidget(self.verdict)
         layout.addLayout(self.rows)
-        layout.addWidget(faint(tr("Wrong channels at each place")))
+        layout.addWidget(self.map_title)
         layout.addWidget(self.map, 1)
         layout.addWidget(self.bar)
         layout.addLayout(last)
@@ -103,6 +104,7 @@ class DamagePanel(QWidget):
         self.flip.clicked.connect(self.flip_chosen)
         self.restore.clicked.connect(damage.restore)
         self.export.clicked.connect(self.export_asked)
+        self.map.hovered.connect(self._hover)
         damage.changed.connect(self.refresh)
         theme.switch.changed.connect(self._refresh_verdict)
 
@@ -162,7 +164,9 @@ class DamagePanel(QWidget):
         else:
             colour = theme.current().error
             text = tr("The ordinary decoder refuses: {sentence}").format(sentence=translated(result.refusal))
-            if result.objection:
+            if result.objection == result.refusal:
+                text += "\n" + tr("Nothing of it can be decoded.")
+            elif result.objection:
                 text += "\n" + tr("Were the checksum right: {sentence}").format(sentence=translated(result.objection))
             else:
                 text += "\n" + tr("Only the checksum is wrong; what it guards is intact.")
@@ -175,6 +179,7 @@ class DamagePanel(QWidget):
         self.bar.setVisible(result is not None and result.wrong is not None)
         if result is None or result.wrong is None or result.y_hat is None:
             self.map.show_values(None, 0, 1, SEQUENTIAL)
+            self._hover(None)
             return
         channels = result.y_hat.shape[2]
         first = tr("none") if result.first_wrong is None else self._first_text(result)
@@ -183,6 +188,15 @@ class DamagePanel(QWidget):
         self.values["psnr"].setText(tr("the same") if result.psnr is None else f"{result.psnr:.2f} dB")
         self.map.show_values(result.wrong.astype(np.float32), 0, channels, SEQUENTIAL)
         self.bar.show_range(0, channels, tr("channels"), SEQUENTIAL)
+        self._hover(self.map.hovered_cell)
+
+    def _hover(self, cell: QPoint | None) -> None:
+        result, text = self.damage.result, tr("Wrong channels at each place")
+        if cell is not None and result is not None and result.wrong is not None and result.y_hat is not None:
+            text = tr("y ({x}, {y}): {count} of {all} channels wrong")
+            count = int(result.wrong[cell.y(), cell.x()])
+            text = text.format(x=cell.x(), y=cell.y(), count=count, all=result.y_hat.shape[2])
+        self.map_title.setText(text)
 
     def _first_text(self, result: DamagedResult) -> str:
         text = tr("step {done:,} of {steps:,}").format(done=result.first_wrong, steps=result.steps)

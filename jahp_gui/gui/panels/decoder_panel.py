@@ -1,7 +1,7 @@
 """The decoder at work: transport, what it is at, how much of the file it has read, and what each place cost so far."""
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from jahp_gui.codec import container
@@ -9,8 +9,9 @@ from jahp_gui.gui.decoder import ORDERS, RASTER, SPEEDS, WAVEFRONT, DecoderContr
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import SEQUENTIAL
 from jahp_gui.gui.panels.byte_strip import ByteStrip
-from jahp_gui.gui.panels.map_view import ColourBar, MapView
+from jahp_gui.gui.panels.map_view import ColourBar
 from jahp_gui.gui.panels.maps_panel import automatic_range
+from jahp_gui.gui.panels.marking_map import MarkingMap
 from jahp_gui.gui.panels.widgets import button, faint, value_rows
 from jahp_gui.gui.results import DecoderFrame
 from jahp_gui.gui.session import Session
@@ -44,7 +45,8 @@ class DecoderPanel(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.order, self.speed = QComboBox(), QComboBox()
         self.rows, self.values = value_rows(ROWS)
-        self.strip, self.map, self.bar = ByteStrip(interactive=False), MapView(), ColourBar()
+        self.strip, self.map, self.bar = ByteStrip(interactive=False), MarkingMap(session), ColourBar()
+        self.map_title = faint("")
         self.times = faint("")
         self._describe()
         self._lay_out()
@@ -88,7 +90,7 @@ class DecoderPanel(QWidget):
         layout.addLayout(choices)
         layout.addLayout(self.rows)
         layout.addWidget(self.strip)
-        layout.addWidget(faint(tr("Bits of each place, read so far")))
+        layout.addWidget(self.map_title)
         layout.addWidget(self.map, 1)
         layout.addWidget(self.bar)
         layout.addLayout(last)
@@ -104,6 +106,7 @@ class DecoderPanel(QWidget):
         self.order.activated.connect(lambda: decoder.set_order(self.order.currentData()))
         self.speed.activated.connect(lambda: decoder.set_speed(self.speed.currentData()))
         self.export.clicked.connect(self.export_asked)
+        self.map.hovered.connect(self._hover)
         decoder.changed.connect(self.refresh)
         decoder.jobs.activity_changed.connect(self._refresh_play)  # the recording may be cancelled from outside
         self.session.results_changed.connect(self.refresh)
@@ -147,6 +150,7 @@ class DecoderPanel(QWidget):
         self.strip.show_read(0, 0)
         self.map.show_values(None, 0, 1, SEQUENTIAL)
         self.bar.setVisible(False)
+        self._hover(None)
 
     def _show(self, frame: DecoderFrame) -> None:
         recording, replay = self.decoder.recording, self.decoder.replay
@@ -164,9 +168,24 @@ class DecoderPanel(QWidget):
         self.strip.show_read(z_bits / z_all if z_all else 1.0, y_bits / max(y_all, 1.0))
         known = replay.known(frame.moment)
         low, high = automatic_range(recording.bits, SEQUENTIAL)
-        self.map.show_values(np.where(known, recording.bits, 0).astype(np.float32), low, high, SEQUENTIAL)
+        self.map.show_values(np.where(known, recording.bits, np.nan).astype(np.float32), low, high, SEQUENTIAL)
         self.bar.setVisible(True)
         self.bar.show_range(low, high, tr("bit"), SEQUENTIAL)
+        self._hover(self.map.hovered_cell)
+
+    def _hover(self, cell: QPoint | None) -> None:
+        self.map_title.setText(tr("Bits of each place, read so far") if cell is None else self.text_at(cell))
+
+    def text_at(self, cell: QPoint) -> str:
+        """When a position is decoded, and what it costs as soon as that is known."""
+        replay = self.decoder.replay
+        assert replay is not None and self.map.values is not None
+        step, bits = int(replay.step_number[cell.y(), cell.x()]), float(self.map.values[cell.y(), cell.x()])
+        if np.isnan(bits):
+            text = tr("y ({x}, {y}): comes in step {step:,}")
+        else:
+            text = tr("y ({x}, {y}): {bits:,.1f} bit, read in step {step:,}")
+        return text.format(x=cell.x(), y=cell.y(), bits=bits, step=step)
 
     def _front_text(self, frame: DecoderFrame) -> str:
         replay = self.decoder.replay

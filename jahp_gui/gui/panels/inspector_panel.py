@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QScrollArea,
     QSizePolicy,
-    QSpinBox,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -24,6 +23,7 @@ from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.channel_bars import ChannelBars
 from jahp_gui.gui.panels.neighbourhood_view import NeighbourhoodView
 from jahp_gui.gui.panels.prediction_view import PredictionView, PriorRow, guess_of
+from jahp_gui.gui.panels.widgets import NumberBox
 from jahp_gui.gui.results import Inspection, Place
 from jahp_gui.gui.session import Session
 
@@ -40,7 +40,7 @@ class InspectorPanel(QWidget):
         super().__init__(parent)
         self.session = session
         self.place, self.info, self.pin_info = QLabel(), QLabel(), QLabel()
-        self.channel = QSpinBox()
+        self.channel = NumberBox()
         self.previous, self.following, self.pin, self.by_index = (QToolButton() for _ in range(4))
         self.predictions = PredictionView()
         self.neighbours = NeighbourhoodView(tr("Neighbours of the latent"))

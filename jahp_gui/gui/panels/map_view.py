@@ -6,7 +6,7 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from jahp_gui.gui import painting, theme
+from jahp_gui.gui import charts, painting, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import colour_table, coloured, qimage
 
@@ -42,8 +42,9 @@ class MapView(QWidget):
         return QSize(300, 220)
 
     def show_values(self, values: NDArray[np.float32] | None, low: float, high: float, colours: str) -> None:
+        """NaN is no value: such cells are hatched."""
         self.values = values
-        self.image = None if values is None else qimage(np.ascontiguousarray(coloured(values, low, high, colours)))
+        self.image = None if values is None else qimage(_picture(values, low, high, colours))
         self.update()
 
     def target(self) -> QRectF:
@@ -71,6 +72,8 @@ class MapView(QWidget):
             painting.draw_centred(painter, self.text, QRectF(self.rect()))
             return
         target = self.target()
+        if self.image.hasAlphaChannel():
+            painter.fillRect(target, charts.hatching())
         painter.drawImage(target, self.image, QRectF(self.image.rect()))
         if self.marked is not None:
             rows, columns = self.values.shape
@@ -111,6 +114,13 @@ class MapView(QWidget):
 
     def leaveEvent(self, event: object) -> None:  # noqa: N802
         self.hovered.emit(None)
+
+
+def _picture(values: NDArray[np.float32], low: float, high: float, colours: str) -> NDArray[np.uint8]:
+    """uint8 (h, w, 3), or with a fourth channel where cells without a value are seen through."""
+    missing = np.isnan(values)
+    rgb = np.ascontiguousarray(coloured(np.where(missing, low, values), low, high, colours))
+    return np.dstack([rgb, np.where(missing, 0, 255).astype(np.uint8)]) if missing.any() else rgb
 
 
 class ColourBar(QWidget):

@@ -88,7 +88,7 @@ class NeighbourhoodView(QWidget):
         painter.drawRect(rect)
         if self.prediction.inside[row, column]:
             painter.setPen(theme.colour("text" if seen or is_middle else "faint_text"))
-            charts.draw_fitting(painter, rect, f"{value}")
+            charts.draw_fitting(painter, rect, f"{value}".replace("-", "−"))
 
     # ------------------------------------------------------------ input
 

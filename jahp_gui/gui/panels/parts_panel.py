@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QSignalBlocker
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from jahp_gui.codec.prior_costs import STEPS
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
-from jahp_gui.gui.imaging import DIVERGING
+from jahp_gui.gui.imaging import DIVERGING, SAVING
 from jahp_gui.gui.panels.inspector_panel import scrolled
-from jahp_gui.gui.panels.map_view import ColourBar, MapView
+from jahp_gui.gui.panels.map_view import ColourBar
 from jahp_gui.gui.panels.maps_panel import ShownMap, automatic_range
+from jahp_gui.gui.panels.marking_map import MarkingMap
 from jahp_gui.gui.panels.parts_views import CostBars, ResidualPlot, cost_rows
+from jahp_gui.gui.panels.widgets import faint
 from jahp_gui.gui.session import Session
 
 if TYPE_CHECKING:  # at run time it would load torch
@@ -28,10 +30,10 @@ class PartsPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(parent)
         self.session = session
-        self.caption, self.info, self.map_title = QLabel(), QLabel(), QLabel(tr("Saved by"))
+        self.caption, self.info, self.map_title = QLabel(), QLabel(), faint(tr("Saved by"))
         self.bars, self.residuals = CostBars(), ResidualPlot()
         self.prior, self.reference = QComboBox(), QComboBox()
-        self.map, self.colour_bar = MapView(), ColourBar()
+        self.map, self.colour_bar = MarkingMap(session), ColourBar()
         self.shown: ShownMap | None = None
         self._describe()
         self._lay_out()
@@ -51,18 +53,17 @@ class PartsPanel(QWidget):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.bars.setToolTip(tr("Coloured: latents ŷ. Dark end: side information ẑ. Right: against the step before."))
         self.map.setAccessibleName(tr("Map of the saving"))
-        self.map_title.setProperty("faint", True)
         for label in (self.caption, self.info):
             label.setFont(theme.numbers_font(self.font()))
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.caption.setProperty("faint", True)
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        against = QLabel(tr("against"))
-        against.setProperty("faint", True)
-        for widget, stretch in ((self.map_title, 0), (self.prior, 1), (against, 0), (self.reference, 1)):
-            row.addWidget(widget, stretch)
+        choices = QGridLayout()
+        choices.setColumnStretch(1, 1)
+        for row, (label, box) in enumerate(((self.map_title, self.prior), (faint(tr("against")), self.reference))):
+            choices.addWidget(label, row, 0)
+            choices.addWidget(box, row, 1)
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -70,7 +71,7 @@ class PartsPanel(QWidget):
         layout.addWidget(self.caption)
         layout.addWidget(self.bars)
         layout.addWidget(self.residuals, 2)
-        layout.addLayout(row)
+        layout.addLayout(choices)
         layout.addWidget(self.map, 4)
         layout.addWidget(self.colour_bar)
         layout.addWidget(self.info)
@@ -84,12 +85,10 @@ class PartsPanel(QWidget):
         self.prior.activated.connect(lambda: session.set_parts(prior=self.prior.currentData()))
         self.reference.activated.connect(lambda: session.set_parts(reference=self.reference.currentData()))
         self.map.hovered.connect(self._hover)
-        self.map.clicked.connect(lambda cell: session.mark(("y", cell.x(), cell.y())))
         for signal in (session.parts_changed, session.parts_choice_changed, session.model_changed):
             signal.connect(self.refresh)
         session.choice_changed.connect(self._refresh_caption)
         session.current_changed.connect(self.refresh)
-        session.marked_changed.connect(self._refresh_mark)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         super().showEvent(event)
@@ -118,13 +117,12 @@ class PartsPanel(QWidget):
         if self.shown is None:
             same = choice.prior == choice.reference
             self.map.text = tr("Choose two priors.") if same else tr("Being made…")
-            self.map.show_values(None, 0, 1, DIVERGING)
+            self.map.show_values(None, 0, 1, SAVING)
         else:
             self.map.show_values(self.shown.values, self.shown.low, self.shown.high, self.shown.colours)
-            self.colour_bar.show_range(self.shown.low, self.shown.high, tr("bit saved"), DIVERGING)
+            self.colour_bar.show_range(self.shown.low, self.shown.high, tr("bit saved"), SAVING)
         self.colour_bar.setVisible(self.shown is not None)
         self._refresh_caption()
-        self._refresh_mark()
         self._hover(None)
 
     def _refresh_boxes(self) -> None:
@@ -149,12 +147,7 @@ class PartsPanel(QWidget):
         if choice.prior not in costs or choice.reference not in costs or choice.prior == choice.reference:
             return None
         values: NDArray[np.float32] = costs[choice.reference].plane - costs[choice.prior].plane
-        return ShownMap(values, *automatic_range(values, DIVERGING), DIVERGING)
-
-    def _refresh_mark(self) -> None:
-        marked = self.session.marked
-        self.map.marked = QPoint(marked[1], marked[2]) if marked is not None and marked[0] == "y" else None
-        self.map.update()
+        return ShownMap(values, *automatic_range(values, DIVERGING), SAVING)
 
     def _hover(self, cell: QPoint | None) -> None:
         self.info.setText(self.text_at(cell))
@@ -169,7 +162,9 @@ class PartsPanel(QWidget):
         choice, costs = self.session.parts_choice, self.costs
         before, after = costs[choice.reference].bits, costs[choice.prior].bits
         text = tr("{bits:,.0f} bit saved in all, {share:.1f}%")
-        return text.format(bits=before - after, share=100 * (1 - after / before))
+        if after > before:
+            text = tr("{bits:,.0f} bit more in all, {share:.1f}%")
+        return text.format(bits=abs(before - after), share=100 * abs(1 - after / before))
 
     # ------------------------------------------------------------ widgets → session
 

@@ -114,7 +114,7 @@ class CostBars(QWidget):
     def _paint_row(self, painter: QPainter, number: int, row: CostRow) -> None:
         line = QRectF(4, number * ROW_HEIGHT + 2, self.width() - 8, ROW_HEIGHT - BAR_HEIGHT - 6)
         saving = row.saving()
-        price = "…" if row.cost is None else f"{row.cost.bits:,.0f} bit"
+        price = "…" if row.cost is None else f"{row.cost.bits:,.0f} {tr('bit')}"
         percent = "" if saving is None else f"{-100 * saving:+.1f}%".replace("-", "−")
         metrics = QFontMetricsF(painter.font())
         right = metrics.horizontalAdvance("−00.0%") + 8

@@ -88,8 +88,8 @@ class PredictionView(QWidget):
         return f"{name}: {row.missing}" if row.guess is None else f"{name}: {self._bits_text(row.guess)}"
 
     def _bits_text(self, guess: Guess) -> str:
-        after = f"{self.symbol} {guess.value}" if self.symbol else f"p {2.0**-guess.bits:.2g}"
-        return f"{guess.bits:.2f} bit · {after}"
+        after = f"{self.symbol} {signed(guess.value)}" if self.symbol else f"p {2.0**-guess.bits:.2g}"
+        return f"{guess.bits:.2f} {tr('bit')} · {after}"
 
     def sizeHint(self) -> QSize:  # noqa: N802
         return QSize(280, max(len(self.rows), 1) * ROW_HEIGHT + AXIS_HEIGHT)
@@ -135,7 +135,7 @@ class PredictionView(QWidget):
         if row.pinned is None:
             charts.draw_line(painter, line, self._bits_text(row.guess), theme.colour("text"), row.chosen)
         else:
-            text = f"{row.guess.bits:.2f} bit "
+            text = f"{row.guess.bits:.2f} {tr('bit')} "
             used = charts.draw_line(painter, line, text, theme.colour("text"), row.chosen)
             charts.draw_line(painter, line.adjusted(used, 0, 0, 0), f"⇄ {row.pinned.bits:.2f}", theme.colour("accent"))
         line.translate(0, height)
@@ -198,9 +198,9 @@ class PredictionView(QWidget):
         known = sorted((row for row in self.rows if row.guess is not None), key=lambda row: not row.chosen)
         value = known[0].guess.value if known[0].guess is not None else 0
         low, high = self.axis
-        taken = charts.draw_tick(painter, area, self.x_of(value), f"{value}", theme.colour("text"), bold=True)
+        taken = charts.draw_tick(painter, area, self.x_of(value), signed(value), theme.colour("text"), bold=True)
         for tick in charts.ticks(low, high, max(2, int(area.width() / TICK_SPACE))):
-            taken = charts.draw_tick(painter, area, self.x_of(tick), f"{tick:g}", theme.colour("faint_text"), taken)
+            taken = charts.draw_tick(painter, area, self.x_of(tick), signed(tick), theme.colour("faint_text"), taken)
 
     # ------------------------------------------------------------ the value under the cursor
 
@@ -231,4 +231,9 @@ class PredictionView(QWidget):
 
 def fixed(value: float) -> str:
     """Two decimals, and no minus before a zero."""
-    return f"{round(value, 2) + 0.0:.2f}"
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A whole number with a minus as long as a plus."""
+    return f"{value:g}".replace("-", "−")

@@ -1,15 +1,16 @@
 """Latent surgery: edits of channels and regions, the list of them, and what they do to bytes and picture."""
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QListWidget, QSlider, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QListWidget, QSlider, QVBoxLayout, QWidget
 
 from jahp_gui.codec.latent_views import Region, channel_bits
 from jahp_gui.codec.surgery import Edit, Erase, KeepTop, Perturb, ZeroChannel, top_channels
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import SEQUENTIAL
-from jahp_gui.gui.panels.map_view import ColourBar, MapView
-from jahp_gui.gui.panels.widgets import button, faint, value_rows
+from jahp_gui.gui.panels.map_view import ColourBar
+from jahp_gui.gui.panels.marking_map import MarkingMap
+from jahp_gui.gui.panels.widgets import NumberBox, button, faint, value_rows
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.surgery import SurgeryController
 
@@ -31,7 +32,7 @@ class SurgeryPanel(QWidget):
     def __init__(self, session: Session, surgery: SurgeryController, parent: QWidget | None = None):
         super().__init__(parent)
         self.session, self.surgery = session, surgery
-        self.channel, self.strength = QSpinBox(), QSpinBox()
+        self.channel, self.strength = NumberBox(), NumberBox()
         self.zero = button(tr("Zero"), tr("Set this channel to zero everywhere: what does the picture lose?"))
         self.top = QSlider(Qt.Orientation.Horizontal)
         self.top_value = faint("")
@@ -39,7 +40,7 @@ class SurgeryPanel(QWidget):
         self.perturb = button(tr("Perturb"), tr("Move every latent of the selected region by a few steps at random."))
         self.region = faint("")
         self.edits = QListWidget()
-        self.map, self.bar = MapView(), ColourBar()
+        self.map, self.bar, self.map_title = MarkingMap(session), ColourBar(), faint("")
         self.undo, self.redo = button(tr("Undo"), tr("Undo edit (Backspace)")), button(tr("Redo"), tr("Redo edit"))
         self.reset = button(tr("Reset"), tr("Back to the latents of the encoder (R)"))
         self.export = button(tr("Export…"), tr("The picture with its caption, or all arrays as NPZ."))
@@ -98,7 +99,7 @@ class SurgeryPanel(QWidget):
         layout.addWidget(self.edits)
         layout.addLayout(history)
         layout.addLayout(self.rows)
-        layout.addWidget(faint(tr("Changed channels at each place")))
+        layout.addWidget(self.map_title)
         layout.addWidget(self.map, 1)
         layout.addWidget(self.bar)
 
@@ -112,6 +113,7 @@ class SurgeryPanel(QWidget):
         self.redo.clicked.connect(surgery.redo)
         self.reset.clicked.connect(surgery.reset)
         self.export.clicked.connect(self.export_asked)
+        self.map.hovered.connect(self._hover)
         surgery.changed.connect(self.refresh)
         for signal in (session.maps_changed, session.results_changed, session.selection_changed):
             signal.connect(self.refresh)
@@ -188,6 +190,7 @@ class SurgeryPanel(QWidget):
         self.bar.setVisible(result is not None)
         if result is None or file is None or base is None:
             self.map.show_values(None, 0, 1, SEQUENTIAL)
+            self._hover(None)
             text = "…" if surgery.edits and base is not None else NONE
             for label in self.values.values():
                 label.setText(text)
@@ -206,6 +209,16 @@ class SurgeryPanel(QWidget):
         most = max(int(changed.max()), 1)
         self.map.show_values(changed.astype(np.float32), 0, most, SEQUENTIAL)
         self.bar.show_range(0, most, tr("channels"), SEQUENTIAL)
+        self._hover(self.map.hovered_cell)
+
+    def _hover(self, cell: QPoint | None) -> None:
+        base, values = self.surgery.base, self.map.values
+        text = tr("Changed channels at each place")
+        if cell is not None and base is not None and values is not None:
+            text = tr("y ({x}, {y}): {count} of {all} channels changed")
+            count = int(values[cell.y(), cell.x()])
+            text = text.format(x=cell.x(), y=cell.y(), count=count, all=base.y_hat.shape[2])
+        self.map_title.setText(text)
 
 
 def _region_text(region: Region) -> str:

@@ -2,11 +2,23 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QSpinBox, QToolButton
 
 from jahp_gui.gui import theme
 from jahp_gui.gui.i18n import tr
+
+
+class NumberBox(QSpinBox):
+    """For whole numbers: keys that are no part of one stay the window's shortcuts while it has the focus."""
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            text = event.text()
+            if text.isprintable() and text and not text.isdigit() and text not in "+-":
+                return False
+        return super().event(event)
 
 
 def button(text: str, tip: str) -> QToolButton:
