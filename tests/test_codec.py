@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from jahp_gui.codec import container, metrics
-from jahp_gui.codec.codec import Target, analyse, decode, encode, encode_to_target, encode_y
+from jahp_gui.codec.codec import (
+    Target,
+    analyse,
+    decode,
+    encode,
+    encode_measured,
+    encode_to_target,
+    encode_y,
+    encode_y_hat,
+)
 from jahp_gui.codec.container import Header
 from jahp_gui.codec.errors import (
     ContainerError,
@@ -91,6 +100,18 @@ def test_analysis_of_an_image_adds_up_to_its_file(tiny_model: Model) -> None:
     file = encode(tiny_model, rgb, prior="joint", lmbda=0.2).container
     assert result.maps.bits.sum(dtype=np.float64) == pytest.approx(8 * len(file.y), abs=64)
     assert result.maps.bits.shape == result.y_hat.shape == (10, 15, 8)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_measuring_and_encoding_in_one_pass_writes_the_same_file(tiny_model: Model, prior: str) -> None:
+    rgb = photo(70, 90)
+    y_hat = tiny_model.quantise(tiny_model.analysis(rgb), 112)
+    encoded, maps = encode_measured(tiny_model, y_hat, 70, 90, prior, 112)
+    assert encoded.data == encode_y_hat(tiny_model, y_hat, 70, 90, prior, 112).data
+    assert "maps" not in encoded.seconds and encoded.seconds["range coder"] > 0
+    expected = analyse(tiny_model, rgb, prior=prior, lmbda=tiny_model.lmbda(112)).maps
+    np.testing.assert_array_equal(maps.bits, expected.bits)
+    np.testing.assert_array_equal(maps.sigma, expected.sigma)
 
 
 @pytest.mark.parametrize(("kind", "low", "high"), [("bytes", 0.01, 0.1), ("psnr", 0.003, 0.1)])

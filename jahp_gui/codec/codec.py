@@ -15,12 +15,14 @@ import numpy as np
 from jahp_gui.codec import container, metrics
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
 from jahp_gui.codec.effort import Problem, ignore, search
+from jahp_gui.codec.entropy_coder import SymbolEncoder
 from jahp_gui.codec.errors import DigestError, UsageError
 from jahp_gui.codec.latent_coding import (
     LatentMaps,
     Progress,
     decode_latents,
     encode_latents,
+    encode_side,
     latents_digest,
     measure_latents,
 )
@@ -139,6 +141,32 @@ def encode_y_hat(
     """Write a file of latents ŷ int16 (h, w, M), and of the ẑ int16 that goes with them, whoever chose them."""
     watch = watch or Stopwatch()
     z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, z_hat=z_hat)
+    return _packed(model, y_hat, height, width, prior, gain_index, z, y, watch.seconds)
+
+
+def encode_measured(
+    model: Model, y_hat: np.ndarray, height: int, width: int, prior: str, gain_index: int
+) -> tuple[Encoded, LatentMaps]:
+    """The file that `encode_y_hat` writes and what each latent costs in it, from one pass through the networks."""
+    frozen, encoder, watch = model.prior(prior), SymbolEncoder(), Stopwatch()
+    maps = measure_latents(frozen, y_hat, gain_index, encoder=encoder, watch=watch)
+    z = b"" if maps.z_hat is None else encode_side(frozen, maps.z_hat)
+    seconds = {stage: spent for stage, spent in watch.seconds.items() if stage != "maps"}
+    return _packed(model, y_hat, height, width, prior, gain_index, z, encoder.finish(), seconds), maps
+
+
+def _packed(
+    model: Model,
+    y_hat: np.ndarray,
+    height: int,
+    width: int,
+    prior: str,
+    gain_index: int,
+    z: bytes,
+    y: bytes,
+    seconds: dict[str, float],
+) -> Encoded:
+    """The file around two sections."""
     header = Header(
         prior_code=prior_class(prior).code,
         gain_index=gain_index,
@@ -149,7 +177,7 @@ def encode_y_hat(
         y_digest=latents_digest(y_hat, width, height, gain_index),
     )
     data = container.pack(header, z, y)
-    return Encoded(data, container.parse(data, max_pixels=width * height), y_hat, watch.seconds)
+    return Encoded(data, container.parse(data, max_pixels=width * height), y_hat, seconds)
 
 
 def decode(

@@ -205,23 +205,36 @@ def side_bits(prior: FrozenPrior, z_hat: np.ndarray) -> np.ndarray:
 
 
 def measure_latents(
-    prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None = None
+    prior: FrozenPrior,
+    y_hat: np.ndarray,
+    gain_index: int,
+    z_hat: np.ndarray | None = None,
+    encoder: SymbolEncoder | None = None,
+    watch: Stopwatch | None = None,
 ) -> LatentMaps:
-    """Bits, μ and σ of latents (h, w, M) int16 without writing a stream; the sums are those of the stream.
+    """Bits, μ and σ of latents (h, w, M) int16; the sums are those of the stream.
 
     z_hat: the side information that a file holds; without it, what an encoder on this machine would choose.
+    encoder: is given the latents on the way, for who wants their section, too. `watch` is given the stages of
+    `encode_latents`, and "maps".
     """
-    height, width, channels = y_hat.shape
-    if z_hat is None:
-        z_hat = prior.side_information(y_hat, gain_index)
-    state = prior.start(z_hat, height, width, gain_index)
-    flat = y_hat.reshape(-1, channels)
-    mean_of_row, deviation_of_row = state.tables.moments
-    bits, mu, sigma = (np.empty(flat.shape, np.float32) for _ in range(3))
-    for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
-        bits[step] = state.tables.bits(flat[step].astype(np.int64) - offsets, rows)
-        mu[step] = mean_of_row[rows] + offsets
-        sigma[step] = deviation_of_row[rows]
+    watch = watch or Stopwatch()
+    with watch("entropy networks"):
+        height, width, channels = y_hat.shape
+        if z_hat is None:
+            z_hat = prior.side_information(y_hat, gain_index)
+        state = prior.start(z_hat, height, width, gain_index)
+        flat = y_hat.reshape(-1, channels)
+        mean_of_row, deviation_of_row = state.tables.moments
+        bits, mu, sigma = (np.empty(flat.shape, np.float32) for _ in range(3))
+        for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+            if encoder is not None:
+                with watch("range coder"):
+                    encoder.encode(flat[step].ravel(), state.tables, rows.ravel(), offsets.ravel())
+            with watch("maps"):
+                bits[step] = state.tables.bits(flat[step].astype(np.int64) - offsets, rows)
+                mu[step] = mean_of_row[rows] + offsets
+                sigma[step] = deviation_of_row[rows]
     z_bits = None if z_hat is None else side_bits(prior, z_hat).astype(np.float32)
     shape = y_hat.shape
     return LatentMaps(bits.reshape(shape), mu.reshape(shape), sigma.reshape(shape), z_hat, z_bits)

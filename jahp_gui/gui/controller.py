@@ -1,8 +1,8 @@
 """Between session and jobs: what must be computed when something changes, and what is done with what comes back.
 
 While a setting moves, two short jobs answer: the picture synthesised from the encoder's ŷ, and the cost of every
-latent, both of plain rounding. When it has rested for a moment, the real file is written with the effort that was
-chosen, decoded and checked.
+latent with the bytes that they make, both of plain rounding. When it has rested for a moment, the real file is decoded
+and checked; with an effort, and of a large image, it is written only then.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from jahp_gui.codec.errors import JahpError
+from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.latent_views import Region
 from jahp_gui.codec.models import Card, installed_models, read_card
 from jahp_gui.evaluation.classical import available_codecs
@@ -63,6 +64,7 @@ class Controller(QObject):
         self.damage = DamageController(session, jobs, self)
         self.inspection = InspectionController(session, jobs, self.latent_source, self)
         self._analysed: work.Analysed | None = None
+        self._file_awaited: Choice | None = None  # at rest, while its bytes are being written with its latents
         self._targeted: Choice | None = None  # whose λ was searched last, at the gain index 0
         self._files: OrderedDict[Choice, FileResult] = OrderedDict()
         self._latents: OrderedDict[Choice, LatentResult] = OrderedDict()
@@ -153,7 +155,7 @@ class Controller(QObject):
         self.inspection.forget()
         self.refining.forget()
         self._rest.stop()
-        self._analysed = None
+        self._analysed = self._file_awaited = None
         self._files.clear()
         self._latents.clear()
 
@@ -181,6 +183,7 @@ class Controller(QObject):
             return
         for key in ("file", "similarity"):
             self.jobs.cancel(key)
+        self._file_awaited = None
         self._refresh()
         self._rest.start(REST_MS)
 
@@ -269,6 +272,9 @@ class Controller(QObject):
         shown, now = self.session.latents, self.session.choice
         if result.choice == now or shown is None or shown.choice != now:  # else what was searched is there already
             self._show_latents(result)
+        if result.choice == now == self._file_awaited and self._analysed is not None:
+            self._file_awaited = None
+            self._start_file(self._analysed, now, None)
 
     def _show_latents(self, result: LatentResult) -> None:
         self.session.latents = result
@@ -290,6 +296,18 @@ class Controller(QObject):
         session.remember_choice()
         choice, mask = session.choice, session.mask
         if session.exact is None and choice.effort < 2:
+            self._start_file(analysed, choice, mask)
+        if session.target[0] != "lambda" and replace(choice.unrefined, gain_index=0) != self._targeted:
+            self._on_target()
+
+    def _start_file(self, analysed: work.Analysed, choice: Choice, mask: Mask | None) -> None:
+        known = self._latents.get(choice)
+        if known is not None and known.encoded is not None:
+            encoded = known.encoded
+            self.jobs.start("file", lambda job: work.read_back(analysed, choice, encoded, job), self._on_file)
+        elif known is None and choice == choice.rounded and self.jobs.is_active("latents"):
+            self._file_awaited = choice
+        else:
             slow = analysed.is_large or choice.effort > 0
             self.jobs.start(
                 "file",
@@ -297,8 +315,6 @@ class Controller(QObject):
                 self._on_file,
                 label=tr("Writing and decoding the file") if slow else "",
             )
-        if session.target[0] != "lambda" and replace(choice.unrefined, gain_index=0) != self._targeted:
-            self._on_target()
 
     def _on_file(self, result: FileResult) -> None:
         self._keep(self._files, result.choice, result)

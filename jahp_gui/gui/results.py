@@ -13,6 +13,7 @@ from jahp_gui.codec.surgery import Edit
 from jahp_gui.gui.imaging import Pyramid
 
 if TYPE_CHECKING:  # at run time it would load torch
+    from jahp_gui.codec.codec import Encoded
     from jahp_gui.codec.effort import Candidate
     from jahp_gui.codec.inspection import Prediction
     from jahp_gui.codec.latent_coding import LatentMaps
@@ -80,12 +81,16 @@ class ImageItem:
 
 @dataclass(frozen=True, eq=False)
 class LatentResult:
-    """Every latent under one prior: ŷ, its maps, and the file size they add up to."""
+    """Every latent under one prior: ŷ, its maps, and the file size they add up to.
+
+    encoded: the file itself, where it was written in the same pass.
+    """
 
     choice: Choice
     y_hat: np.ndarray
     maps: "LatentMaps"
     estimated_bytes: float
+    encoded: "Encoded | None" = None
 
 
 @dataclass(frozen=True, eq=False)

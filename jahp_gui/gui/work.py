@@ -37,7 +37,7 @@ from jahp_gui.gui.results import (
 from jahp_gui.gui.sentences import translated
 
 if TYPE_CHECKING:
-    from jahp_gui.codec.codec import Target
+    from jahp_gui.codec.codec import Encoded, Target
     from jahp_gui.codec.effort import Candidate, Problem
     from jahp_gui.codec.model import Model
 
@@ -181,14 +181,22 @@ def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> L
 def latents(analysed: Analysed, choice: Choice, found: "Candidate | None" = None) -> LatentResult:
     """What every latent costs under a prior; their sum is what a file's sections will have.
 
-    found: the latents of a search; without them they are rounded.
+    found: the latents of a search; without them they are rounded, and their file, which is wanted next, is written in
+    the same pass. Of a large image it is there already.
     """
+    from jahp_gui.codec.codec import encode_measured
     from jahp_gui.codec.latent_coding import measure_latents
 
     use_cores(HALF)  # the other half makes the picture
-    y_hat = analysed.model.quantise(analysed.y, choice.gain_index) if found is None else found.y_hat
+    model, gain_index = analysed.model, choice.gain_index
+    if found is None and not analysed.is_large:
+        width, height = analysed.original.size
+        y_hat = model.quantise(analysed.y, gain_index)
+        encoded, maps = encode_measured(model, y_hat, height, width, choice.prior, gain_index)
+        return LatentResult(choice, y_hat, maps, float(len(encoded.data)), encoded)
+    y_hat = model.quantise(analysed.y, gain_index) if found is None else found.y_hat
     z_hat = None if found is None else found.z_hat
-    maps = measure_latents(analysed.model.prior(choice.prior), y_hat, choice.gain_index, z_hat)
+    maps = measure_latents(model.prior(choice.prior), y_hat, gain_index, z_hat)
     return LatentResult(choice, y_hat, maps, sum(total_bits(maps)) / 8 + USUAL_HEADER)
 
 
@@ -277,29 +285,49 @@ def write_file(
 
     started: when `time.perf_counter` said that the search began.
     """
-    from jahp_gui.codec.codec import decode, encode_y, encode_y_hat
+    from jahp_gui.codec.codec import encode_y, encode_y_hat
 
-    model, original = analysed.model, analysed.original.rgb
-    height, width, _ = original.shape
+    model = analysed.model
+    width, height = analysed.original.size
     setting = height, width, choice.prior, choice.gain_index
     if found is None:
         encoded = encode_y(model, analysed.y, *setting)
     else:
         encoded = encode_y_hat(model, found.y_hat, *setting, z_hat=found.z_hat)
-    encoded_at = time.perf_counter()
+    seconds = time.perf_counter() - started
     job.check()
-    decoded = decode(encoded.data, model=model, progress=lambda fraction: job.check())
-    decoded_at = time.perf_counter()
+    return _decoded(analysed, choice, encoded, seconds, job, found, mask)
+
+
+def read_back(analysed: Analysed, choice: Choice, encoded: "Encoded", job: Job) -> FileResult:
+    """A file of rounded latents that has been written, and the picture decoded from its bytes."""
+    use_cores(ALL)
+    return _decoded(analysed, choice, encoded, sum(encoded.seconds.values()), job)
+
+
+def _decoded(
+    analysed: Analysed,
+    choice: Choice,
+    encoded: "Encoded",
+    encode_seconds: float,
+    job: Job,
+    found: "Candidate | None" = None,
+    mask: Mask | None = None,
+) -> FileResult:
+    from jahp_gui.codec.codec import decode
+
+    original, started = analysed.original.rgb, time.perf_counter()
+    decoded = decode(encoded.data, model=analysed.model, progress=lambda fraction: job.check())
+    decode_seconds = time.perf_counter() - started
     job.check()
-    quality = metrics.psnr(original, decoded.rgb)
     return FileResult(
         choice,
         encoded.data,
         encoded.container,
         Pyramid(decoded.rgb),
-        quality,
-        encoded_at - started,
-        decoded_at - encoded_at,
+        metrics.psnr(original, decoded.rgb),
+        encode_seconds,
+        decode_seconds,
         found=found,
         psnr_parts=None if mask is None else mask.psnr_parts(original, decoded.rgb),
     )

@@ -16,8 +16,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiAppl
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from jahp_gui.codec import Model, decode, encode, metrics
-from jahp_gui.codec.importance import Mask
+from jahp_gui.codec import Encoded, Model, decode, encode, metrics
 from jahp_gui.codec.models import find_model
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui import app, theme, work
@@ -98,6 +97,19 @@ def test_the_file_waits_for_a_rest_after_every_move(explorer: Explorer) -> None:
     rest = explorer.controller._rest
     explorer.session.set_choice(gain_index=60)
     assert rest.isActive() and rest.interval() == REST_MS and not explorer.jobs.is_active("file")
+
+
+def test_maps_and_file_come_from_one_pass_through_the_networks(
+    explorer: Explorer, qtbot: QtBot, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = explorer.session
+    monkeypatch.setattr(work, "write_file", lambda *_: pytest.fail("the networks ran twice"))
+    session.set_choice(gain_index=77)
+    wait_for_file(qtbot, explorer)
+    assert session.exact is not None and session.latents is not None
+    assert session.exact.data == encode(Model.load("tiny"), picture, prior="joint", lmbda=session.lmbda).data
+    assert session.latents.estimated_bytes == len(session.exact.data)
+    assert session.exact.encode_seconds is not None and session.exact.encode_seconds > 0
 
 
 def test_classical_codecs_run_in_a_process_that_ends_with_the_window(
@@ -487,7 +499,7 @@ def test_running_out_of_memory_is_a_message_and_the_next_setting_works(
     explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("jahp_gui.gui.work.make_file", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr("jahp_gui.gui.work.read_back", lambda *_: (_ for _ in ()).throw(MemoryError))
         with qtbot.waitSignal(explorer.session.message, timeout=WAIT_MS) as told:
             explorer.session.set_choice(gain_index=9)
         assert told.args is not None and "not enough memory" in told.args[0]
@@ -500,14 +512,14 @@ def test_a_slow_answer_never_shows_under_a_later_setting(
 ) -> None:
     """The file of an abandoned setting comes late: the screen has another one by then."""
     session = explorer.session
-    make, release = work.make_file, threading.Event()
+    read, release = work.read_back, threading.Event()
 
-    def slow(analysed: work.Analysed, choice: Choice, mask: Mask | None, job: Job) -> FileResult:
+    def slow(analysed: work.Analysed, choice: Choice, encoded: Encoded, job: Job) -> FileResult:
         if choice.gain_index == 20:
             release.wait(20)
-        return make(analysed, choice, mask, job)
+        return read(analysed, choice, encoded, job)
 
-    monkeypatch.setattr(work, "make_file", slow)
+    monkeypatch.setattr(work, "read_back", slow)
     session.set_choice(gain_index=20)
     qtbot.waitUntil(lambda: explorer.jobs.is_active("file"), timeout=WAIT_MS)
     session.set_choice(gain_index=21)

@@ -73,7 +73,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from jahp_gui.gui import app, work
 
-work.make_file = lambda *_: time.sleep(30)
+work.read_back = lambda *_: time.sleep(30)
 application = QApplication([])
 
 def close_when_busy():
