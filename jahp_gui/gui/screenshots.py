@@ -19,6 +19,7 @@ from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtWidgets import QApplication
 
 from jahp_gui.codec.container import Y_STRIDE
+from jahp_gui.codec.surgery import KeepTop
 from jahp_gui.gui import theme
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.main_window import MainWindow
@@ -84,25 +85,42 @@ def dark(window: MainWindow) -> None:
 def inspector(window: MainWindow) -> None:
     window.session.set_map(reference="")
     window.session.set_compare(a=ORIGINAL)
+    window.session.set_choice(gain_index=48)
     width, height = size_of(window)
-    window.session.mark(("y", width // 40, height // 50))
-    window.session.set_inspector(pinned=("y", width // 100, height // 25))
+    window.session.mark(("y", width // 28, height // 70))
+    window.session.set_inspector(channel=11)  # of the sample, one that the neighbours foretell
     window.show_right_tab(window.inspector)
 
 
 def parts(window: MainWindow) -> None:
-    window.session.set_inspector(pinned=None)
+    window.session.set_inspector(channel=None)
+    window.session.mark(None)
     window.show_right_tab(window.parts)
 
 
 def decoder(window: MainWindow) -> None:
-    window.session.mark(None)
     window.show_right_tab(window.inside.decoder)
     width, height = size_of(window)
     window.inside.decoder.decoder.go_to((width + 3 * height) // (2 * Y_STRIDE))  # half of the wavefront
 
 
+def surgery(window: MainWindow) -> None:
+    width, height = size_of(window)
+    window.session.set_selection(QRect(width * 5 // 8, height // 16, width // 4, height // 2))
+    window.show_right_tab(window.inside.surgery)
+    window.inside.surgery.surgery.add(KeepTop(40))
+    window.inside.surgery.erase_region()
+
+
+def damage(window: MainWindow) -> None:
+    window.inside.surgery.surgery.reset()
+    window.session.set_selection(None)
+    window.show_right_tab(window.inside.damage)
+    window.inside.damage.flip_chosen()
+
+
 def lesson(window: MainWindow) -> None:
+    window.inside.damage.damage.restore()
     window.open_lesson(window.course.lessons[4])
     window.course.forward()
     window.course.predict(0)
@@ -118,6 +136,8 @@ STATES = (
     State("inspector", inspector),
     State("parts", parts, "dark"),
     State("decoder", decoder),
+    State("surgery", surgery),
+    State("damage", damage),
     State("lesson", lesson),
 )
 
