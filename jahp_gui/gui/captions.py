@@ -122,10 +122,11 @@ def side_caption(side: Side, lmbda_at: LmbdaAt, pixels: int) -> str:
     if isinstance(of, EditedResult):
         return f"{tr('edited latents')} · {of.container.bpp:.3f} bpp{psnr} · {name}"
     if isinstance(of, FileResult):
-        caption = f"{name} · {of.container.bpp:.3f} bpp{psnr}"
-        if side.patch is not None:
-            caption += f" → {tr('outlined part')}: λ {lmbda_text(lmbda_at(side.patch.choice.gain_index))}"
-        return caption
+        if side.patch is not None:  # the fresh part first: a narrow pane cuts the end off
+            around = f"λ {lmbda_text(lmbda_at(of.choice.gain_index))}"
+            fresh = _choice_name(side.patch.choice, lmbda_at)
+            return tr("{fresh} outlined, {around} around").format(fresh=fresh, around=around)
+        return f"{name} · {of.container.bpp:.3f} bpp{psnr}"
     assert isinstance(of, LivePicture)
     return f"{name} · {tr('live')}{psnr}"
 

@@ -342,9 +342,11 @@ class MainWindow(QMainWindow):
             actions[key].setChecked(not panel.isHidden())
 
     def cancel(self) -> None:
-        """Escape: stop the work that is shown; where there is none, forget the selection, then end painting."""
+        """Escape: stop the work that is shown; else close the message, then forget the selection, then end painting."""
         if self.jobs.activity() is not None:
             self.jobs.cancel_labelled()
+        elif self.message_bar.isVisible():
+            self.message_bar.hide()
         elif self.session.selection is not None:
             self.session.set_selection(None)
         else:

@@ -13,6 +13,7 @@ from jahp_gui.gui.imaging import Pyramid, amplified, qimage
 MARGIN = 8.0
 LABEL_BACKGROUND = QColor(0, 0, 0, 170)
 LABEL_TEXT = QColor(255, 255, 255)
+SEPARATOR = " · "  # between the parts of a caption
 MINIMAP_SIDE = 110.0
 HAZARD = QColor(220, 40, 30)
 HAZARD_WIDTH, HAZARD_STEP = 7.0, 14.0
@@ -130,24 +131,35 @@ def _on_pane(pane: Pane, region: Region) -> QRectF:
     return pane.image_rect(QRectF(region.left, region.top, region.width, region.height))
 
 
-def draw_label(painter: QPainter, text: str, area: QRectF, right: bool = False, bottom: bool = False) -> None:
-    """A caption in a corner of an area, shortened where it does not fit."""
+def draw_label(painter: QPainter, text: str, area: QRectF, right: bool = False) -> None:
+    """A caption in an upper corner of an area, in two lines where one has no room, at last shortened."""
     metrics = QFontMetricsF(painter.font())
     room = area.width() - 2 * MARGIN - 12
     if not text or room < 20:
         return
-    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
-    width, height = metrics.horizontalAdvance(text) + 12, metrics.height() + 6
+    lines = label_lines(metrics, text, room)
+    width = max(map(metrics.horizontalAdvance, lines)) + 12
+    height = len(lines) * metrics.height() + 6
     x = area.right() - MARGIN - width if right else area.left() + MARGIN
-    y = area.bottom() - MARGIN - height if bottom else area.top() + MARGIN
-    box = QRectF(x, y, width, height)
+    box = QRectF(x, area.top() + MARGIN, width, height)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(LABEL_BACKGROUND)
     painter.drawRoundedRect(box, 4, 4)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.setPen(LABEL_TEXT)
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    for number, line in enumerate(lines):
+        top = box.top() + 3 + number * metrics.height()
+        painter.drawText(QRectF(x, top, width, metrics.height()), Qt.AlignmentFlag.AlignCenter, line)
+
+
+def label_lines(metrics: QFontMetricsF, text: str, room: float) -> list[str]:
+    """One line or two, broken between the parts of a caption."""
+    parts = text.split(SEPARATOR)
+    whole = [SEPARATOR.join(parts[:count]) for count in range(len(parts), 0, -1)]
+    first = next((line for line in whole if metrics.horizontalAdvance(line) <= room), whole[-1])
+    rest = text[len(first) + len(SEPARATOR) :]
+    return [metrics.elidedText(line, Qt.TextElideMode.ElideRight, room) for line in (first, rest) if line]
 
 
 def draw_centred(painter: QPainter, text: str, area: QRectF) -> None:

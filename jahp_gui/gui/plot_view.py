@@ -84,6 +84,7 @@ class PlotView(QWidget):
         super().__init__(parent)
         self.jobs = jobs
         self.content: PlotContent | None = None
+        self.empty_text = ""
         self.rendered: RenderedPlot | None = None
         self._renderer: PlotRenderer | None = None
         self._timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
@@ -139,7 +140,7 @@ class PlotView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
         if self.rendered is None or self.content is None or self.content.is_empty:
-            draw_centred(painter, tr("The curves appear here once the image is compressed."), QRectF(self.rect()))
+            draw_centred(painter, self.empty_text, QRectF(self.rect()))
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
         painter.drawImage(QRectF(self.rect()), self.rendered.image)

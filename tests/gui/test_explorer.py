@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from jahp_gui.codec import Encoded, Model, decode, encode, metrics
 from jahp_gui.codec.models import find_model
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.gui import app, theme, work
+from jahp_gui.gui import app, captions, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.imaging import qimage, rgb_of
@@ -255,7 +255,8 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     np.testing.assert_array_equal(session.sides["b"].picture.rgb, decode(data).rgb)
     assert window.numbers.values["file"].text() == f"{len(data):,} bytes"
     assert window.numbers.values["psnr"].text() == "–"
-    assert not window.codec.slider.isEnabled()
+    assert not window.codec.slider.isEnabled() and not window.compare.jpeg.isEnabled()
+    assert "need the original" in window.plot.view.empty_text
     assert window.codec.prior.currentData() == "joint" and window.codec.slider.value() == 48
     drop(window, urls(picture_file))
     qtbot.waitUntil(lambda: session.exact is not None and session.exact.psnr is not None, timeout=WAIT_MS)
@@ -286,6 +287,9 @@ def test_a_wrong_or_damaged_file_is_a_message_and_the_application_goes_on(
             drop(window, urls(path))
         assert told.args is not None and told.args[1] == "error" and name in told.args[0]
         assert window.message_bar.isVisible() and name in window.message_bar.label.text()
+        qtbot.waitUntil(lambda: explorer.jobs.activity() is None, timeout=WAIT_MS)
+        window.actions_table["cancel"].trigger()
+        assert not window.message_bar.isVisible()
     assert session.current is not None and session.current.name == "waves.png"
     session.set_choice(gain_index=7)
     wait_for_file(qtbot, explorer)
@@ -550,6 +554,8 @@ def test_large_images_show_their_visible_part_first(
     qtbot.waitUntil(lambda: session.live is not None, timeout=WAIT_MS)
     live, side = session.live, session.sides["b"]
     assert live is not None and side is not None and side.patch is live and live.region is not None
+    caption = captions.side_caption(side, session.lmbda_at, 160 * 240)
+    assert caption == f"Joint · λ {captions.lmbda_text(session.lmbda)} outlined, λ 0.0128 around"
     region = live.region
     qtbot.waitUntil(lambda: getattr(session.estimate, "choice", None) == session.choice, timeout=WAIT_MS)
     estimate = session.estimate

@@ -645,6 +645,15 @@ def test_nothing_is_cut_off(window: MainWindow, size: tuple[int, int]) -> None:
         assert panel.width() >= panel.minimumSizeHint().width(), panel
 
 
+def test_two_priors_side_by_side_make_no_panel_wider(window: MainWindow) -> None:
+    before = window.splitter.sizes()
+    priors = (Source("prior", "mean-scale-hyperprior"), Source("prior", "scale-hyperprior"))
+    window.session.set_compare(a=priors[0], b=priors[1], mode="difference", overlay=True)
+    window.session.set_target("bpp", 0.5)
+    QApplication.processEvents()
+    assert window.splitter.sizes() == before
+
+
 def test_two_explorers_share_nothing(make_explorer: Callable[..., Explorer]) -> None:
     """Two explorers at a time do not share anything."""
     first, second = make_explorer(), make_explorer()

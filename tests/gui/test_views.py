@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRectF, QSizeF
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage
 
-from jahp_gui.gui import imaging
+from jahp_gui.gui import imaging, painting
 from jahp_gui.gui.imaging import Pyramid
 from jahp_gui.gui.viewstate import ViewState
 
@@ -106,3 +106,14 @@ def test_colour_maps_are_those_of_matplotlib(name: str) -> None:
 def test_visible_is_in_image_pixels(view: ViewState) -> None:
     view.zoom_to(2.0)
     assert view.visible() == QRectF(300, 25, 200, 150)
+
+
+def test_a_caption_without_room_is_broken_between_its_parts(qapp: object) -> None:
+    metrics = QFontMetricsF(QFont())
+    text = "B · Mean-scale hyperprior · λ 0.0049 · 0.495 bpp · 31.32 dB"
+    width = metrics.horizontalAdvance(text)
+    assert painting.label_lines(metrics, text, width + 1) == [text]
+    first, second = painting.label_lines(metrics, text, 0.7 * width)
+    assert f"{first} · {second}" == text and first.endswith(("bpp", "0.0049"))
+    narrow = painting.label_lines(metrics, text, 0.3 * width)
+    assert len(narrow) == 2 and narrow[1].endswith("…")

@@ -119,5 +119,9 @@ def test_a_real_mouse_drags_the_divider_and_drops_a_file(driven: Driven) -> None
     driven.drag((40, 40), (left + width // 2, top + height // 2))
     after = driven.wait(lambda state: state["current"] == "dropped.png" and state["exact"] is not None)
     assert after["items"] == ["waves.png", "dropped.png"] and not after["overlay"]
+
+    driven.drag((40, 40), tuple(after["entry"]))  # a field for text is a part of the window, too
+    again = driven.wait(lambda state: len(state["items"]) == 3 and state["exact"] is not None)
+    assert again["items"][2] == "dropped.png" and again["lmbda"] == before["lmbda"] == "0.0128"
     driven.process.stdin.close()  # type: ignore[union-attr]
     assert driven.process.wait(20) == 0

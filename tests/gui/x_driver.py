@@ -36,10 +36,13 @@ def state_of(window: MainWindow) -> dict:
     canvas, session = window.compare.canvas, window.session
     handle = canvas.mapToGlobal(QPoint(round(canvas.divider_x()), canvas.height() // 2))
     corner = canvas.mapToGlobal(QPoint(0, 0))
+    entry = window.codec.entry.mapToGlobal(window.codec.entry.rect().center())
     return {
         "handle": [handle.x(), handle.y()],
         "canvas": [corner.x(), corner.y(), canvas.width(), canvas.height()],
         "divider": canvas.divider,
+        "entry": [entry.x(), entry.y()],
+        "lmbda": window.codec.entry.text(),
         "exact": None if session.exact is None else len(session.exact.data),
         "items": [item.name for item in session.items],
         "current": session.current.name if session.current else None,

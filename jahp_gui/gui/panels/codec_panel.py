@@ -26,7 +26,7 @@ from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.session import TARGETS, Session
 from jahp_gui.gui.targets import RANGES, UNITS
 
-TARGET_NAMES = {"lambda": "λ as set", "bpp": "Bits per pixel", "bytes": "File size", "psnr": "PSNR"}
+TARGET_NAMES = {"lambda": "λ as set", "bpp": "Rate", "bytes": "File size", "psnr": "PSNR"}
 
 
 class LmbdaSlider(QSlider):
@@ -125,7 +125,8 @@ class CodecPanel(QWidget):
         for box in (self.prior, self.model, self.target, self.effort):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(7)
-        self.target_value.setFixedWidth(96)
+        self.target.setMinimumContentsLength(4)  # beside its value the panel stays as wide as it is
+        self.target_value.setFixedWidth(92)
 
     def _lay_out(self) -> None:
         form = QFormLayout()

@@ -135,7 +135,6 @@ class ComparePanel(QWidget):
         row.addWidget(self.pickers["a"])
         row.addWidget(self._swap_button())
         row.addWidget(self.pickers["b"])
-        row.addWidget(self.jpeg)
         row.addStretch(1)
         for number, mode in enumerate(MODES):
             row.addWidget(self._mode_button(number, mode))
@@ -143,7 +142,7 @@ class ComparePanel(QWidget):
         second.setContentsMargins(0, 0, 0, 0)
         self._set_up_sliders()
         second.addWidget(self.pixel, 1)
-        for widget in (self.gain_label, self.gain, self.paint, self.overlay, self.opacity, self.zoom):
+        for widget in (self.gain_label, self.gain, self.jpeg, self.paint, self.overlay, self.opacity, self.zoom):
             second.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -188,7 +187,6 @@ class ComparePanel(QWidget):
         self.jpeg.setText("JPEG")
         self.jpeg.setAccessibleName(tr("A: JPEG of the same size"))
         self.jpeg.setCheckable(True)
-        self.jpeg.setAutoRaise(True)
         self.jpeg.setToolTip(tr("Side A: what JPEG makes of as many bytes; again: the original."))
         self.paint.setText(tr("Paint"))
         self.paint.setAccessibleName(tr("Paint region"))
@@ -217,6 +215,7 @@ class ComparePanel(QWidget):
         for signal in (session.sides_changed, session.results_changed):
             signal.connect(lambda: self.show_values(self._under_cursor))
         session.current_changed.connect(lambda: self.show_values(None))
+        session.current_changed.connect(self.refresh)
         session.view.changed.connect(self._refresh_zoom)
 
     def refresh(self) -> None:
@@ -227,6 +226,8 @@ class ComparePanel(QWidget):
             widget.setVisible(is_difference)
         self.opacity.setVisible(compare.overlay)
         self.jpeg.setChecked(compare.a == JPEG)
+        for entry in (self.jpeg, self.paint):
+            entry.setEnabled(self.session.current is not None and not self.session.is_fixed)
         with QSignalBlocker(self.paint):
             self.paint.setChecked(self.session.paint.on)
         with QSignalBlocker(self.gain), QSignalBlocker(self.opacity), QSignalBlocker(self.overlay):

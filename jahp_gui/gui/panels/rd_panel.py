@@ -118,6 +118,7 @@ class RdPanel(QWidget):
         self.view.hovered.connect(self._hover)
         self.view.clicked.connect(self._click)
         session.curves_changed.connect(self._on_curves)
+        session.current_changed.connect(self.redraw)
         session.plot_changed.connect(self._on_plot_choice)
         session.results_changed.connect(self._move_point)
         session.choice_changed.connect(self._move_point)
@@ -145,6 +146,9 @@ class RdPanel(QWidget):
     # ------------------------------------------------------------ session → plot
 
     def redraw(self) -> None:
+        self.view.empty_text = tr("The curves appear here once the image is compressed.")
+        if self.session.is_fixed:
+            self.view.empty_text = tr("The curves need the original: drop it to see them.")
         self.view.show_content(self.content(), redraw=True)
 
     def _move_point(self) -> None:
