@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QFileDialog,
     QFormLayout,
@@ -44,8 +45,13 @@ class BatchRow:
     error: str = ""
 
 
-def compress_folder(model: "Model", choice: Choice, source: Path, target: Path, job: Job) -> list[BatchRow]:
-    """Every image of a folder as a `.jahp` in another one; what fails is told and the rest goes on."""
+def compress_folder(
+    model: "Model", choice: Choice, source: Path, target: Path, job: Job, *, replace: bool = False
+) -> list[BatchRow]:
+    """Every image of a folder as a `.jahp` in another one; what fails is told and the rest goes on.
+
+    replace: write over files that are there.
+    """
     from jahp_gui.codec.codec import encode
 
     paths, rows = find_images(source), []
@@ -57,7 +63,7 @@ def compress_folder(model: "Model", choice: Choice, source: Path, target: Path, 
             lmbda = model.lmbda(choice.gain_index)
             # What is refined for minutes is one image at a time; the region is of another image.
             encoded = encode(model, rgb, prior=choice.prior, lmbda=lmbda, effort=choice.unrefined.effort)
-            write_atomically(target / f"{path.stem}.jahp", encoded.data)
+            write_atomically(target / f"{path.stem}.jahp", encoded.data, force=replace)
             row = BatchRow(path.name, len(encoded.data), width * height)
         except JahpError as error:
             row = BatchRow(path.name, error=translated(str(error)))
@@ -75,6 +81,7 @@ class BatchDialog(QDialog):
         self.setWindowTitle(tr("Compress a folder"))
         self.resize(640, 460)
         self.source, self.target = QLineEdit(), QLineEdit()
+        self.replace = QCheckBox(tr("Replace files that are there"))
         self.start_button, self.cancel_button = QPushButton(tr("Compress")), QPushButton(tr("Cancel"))
         self.progress, self.summary = QProgressBar(), QLabel()
         self.summary.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
@@ -95,6 +102,7 @@ class BatchDialog(QDialog):
         form.addRow(tr("Images from"), self._folder_row(self.source, tr("Images from")))
         form.addRow(tr("Files to"), self._folder_row(self.target, tr("Files to")))
         self.target.setPlaceholderText(tr("the same folder"))
+        form.addRow("", self.replace)
         form.addRow(tr("Setting"), QLabel(setting))
         buttons = QHBoxLayout()
         buttons.addWidget(self.summary, 1)
@@ -130,14 +138,14 @@ class BatchDialog(QDialog):
     def start(self) -> None:
         source = Path(self.source.text())
         target = Path(self.target.text()) if self.target.text() else source
-        model, choice = self.session.model, self.session.choice
+        model, choice, replace = self.session.model, self.session.choice, self.replace.isChecked()
         assert model is not None
         self._rows = []
         self.table.setRowCount(0)
         self.summary.setText("")
         self.jobs.start(
             "batch",
-            lambda job: compress_folder(model, choice, source, target, job),
+            lambda job: compress_folder(model, choice, source, target, job, replace=replace),
             self._done,
             failed=self._failed,
             progress=self._on_progress,

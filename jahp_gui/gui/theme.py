@@ -166,6 +166,12 @@ def style_sheet(theme: Theme) -> str:
     QToolButton[tab="true"]:hover {{ background: {theme.button}; }}
     QToolButton[tab="true"]:checked {{ color: {theme.text}; border-bottom-color: {theme.accent}; font-weight: 600; }}
     QToolButton[tab="true"]:focus {{ border: 1px solid {theme.accent}; border-bottom: 2px solid {theme.accent}; }}
+    QToolButton[toggle="true"] {{
+        background: {theme.button}; padding: 3px 6px; border: 1px solid {theme.border}; border-radius: 3px;
+    }}
+    QToolButton[toggle="true"]:disabled {{ color: {theme.faint_text}; }}
+    QToolButton[toggle="true"]:focus, QToolButton[toggle="true"]:hover {{ border-color: {theme.accent}; }}
+    QToolButton[toggle="true"]:checked {{ color: {theme.accent_text}; background: {theme.accent}; }}
     QFrame#panel {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 5px; }}
     """
 

@@ -236,6 +236,24 @@ def test_a_pasted_image_is_compressed(explorer: Explorer, qtbot: QtBot) -> None:
     assert session.exact.data == encode(Model.load("tiny"), rgb, prior="joint", lmbda=session.lmbda).data
 
 
+def test_pasted_files_are_opened_and_listed_as_recent(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    path, rgb, window = tmp_path / "copied.png", make_picture(24, 40, seed=6), window_of(explorer)
+    Image.fromarray(rgb).save(path)
+    QGuiApplication.clipboard().setMimeData(urls(path))
+    window.actions_table["paste"].trigger()
+    session = explorer.session
+    qtbot.waitUntil(lambda: session.current is not None and session.current.path == path, timeout=WAIT_MS)
+    wait_for_file(qtbot, explorer)
+    assert session.exact is not None
+    assert session.exact.data == encode(Model.load("tiny"), rgb, prior="joint", lmbda=session.lmbda).data
+    window.actions_table["close_image"].trigger()
+    window.recent_menu.aboutToShow.emit()
+    newest = window.recent_menu.actions()[0]
+    assert newest.text() == str(path)
+    newest.trigger()
+    qtbot.waitUntil(lambda: session.current is not None and session.current.path == path, timeout=WAIT_MS)
+
+
 def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     explorer: Explorer, qtbot: QtBot, tmp_path: Path, picture: np.ndarray, picture_file: Path
 ) -> None:
@@ -408,8 +426,12 @@ def test_settings_and_images_come_back(
     first.session.set_choice(prior="factorized", gain_index=64)
     first.session.set_compare(mode="swipe", overlay=True)
     wait_for_file(qtbot, first)
+    window_of(first).resize(window_of(first).minimumSizeHint().width(), 730)  # the screen of the tests is small
+    window_of(first).centre_splitter.setSizes([420, 240])
+    sizes = window_of(first).centre_splitter.sizes()
     window_of(first).close()
     second = make_explorer()
+    assert (window_of(second).height(), window_of(second).centre_splitter.sizes()) == (730, sizes)
     wait_for_file(qtbot, second)
     session = second.session
     assert (session.choice.prior, session.choice.gain_index) == ("factorized", 64)

@@ -587,6 +587,14 @@ def test_a_folder_is_compressed_with_summary_and_what_fails_is_told(
     expected = encode(Model.load("tiny"), rgb, prior="joint", lmbda=window.session.lmbda).data
     assert (target / "good.jahp").read_bytes() == expected
     assert "bad.png" in dialog.table.item(0, 1).text() and dialog.table.item(1, 2).text() == f"{len(expected):,}"
+    (target / "good.jahp").write_bytes(b"mine")
+    dialog.start_button.click()
+    qtbot.waitUntil(lambda: "0 of 2" in dialog.summary.text(), timeout=WAIT_MS)
+    assert (target / "good.jahp").read_bytes() == b"mine"
+    dialog.replace.setChecked(True)
+    dialog.start_button.click()
+    qtbot.waitUntil(lambda: "1 of 2" in dialog.summary.text(), timeout=WAIT_MS)
+    assert (target / "good.jahp").read_bytes() == expected
 
 
 def test_a_batch_can_be_cancelled(window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:

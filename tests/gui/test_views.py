@@ -1,5 +1,9 @@
 """Geometry, pixels and colours that the panels share."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRectF, QSizeF
@@ -117,3 +121,33 @@ def test_a_caption_without_room_is_broken_between_its_parts(qapp: object) -> Non
     assert f"{first} · {second}" == text and first.endswith(("bpp", "0.0049"))
     narrow = painting.label_lines(metrics, text, 0.3 * width)
     assert len(narrow) == 2 and narrow[1].endswith("…")
+
+
+def test_with_two_device_pixels_a_point_100_percent_is_still_one_pixel_a_pixel() -> None:
+    """In a process of its own: the ratio of a screen is set before the application."""
+    code = """
+import numpy as np
+from PySide6.QtWidgets import QApplication
+from jahp_gui.gui.canvas import CompareCanvas
+from jahp_gui.gui.imaging import Pyramid, rgb_of
+from jahp_gui.gui.results import ORIGINAL, ImageItem, Side
+from jahp_gui.gui.session import Session
+
+application = QApplication([])
+rgb = np.random.default_rng(3).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+session = Session()
+canvas = CompareCanvas(session)
+canvas.resize(300, 200)
+session.select(ImageItem("noise", original=Pyramid(rgb)))
+session.sides["b"] = Side(ORIGINAL, session.current.original)
+session.set_compare(mode="blink")
+session.view.zoom_to(1.0)
+shown = rgb_of(canvas.grab().toImage())
+assert canvas.devicePixelRatioF() == 2 and shown.shape == (400, 600, 3), shown.shape
+top, left = (400 - 60) // 2, (600 - 90) // 2
+np.testing.assert_array_equal(shown[top + 2 : top + 58, left + 2 : left + 88], rgb[2:58, 2:88])
+print("equal")
+"""
+    environment = {**os.environ, "QT_SCALE_FACTOR": "2", "QT_QPA_PLATFORM": "offscreen"}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert ended.stdout.strip() == "equal", ended.stderr

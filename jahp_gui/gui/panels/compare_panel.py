@@ -180,6 +180,8 @@ class ComparePanel(QWidget):
         self.opacity.setAccessibleName(tr("Map opacity"))
         for slider in (self.gain, self.opacity):
             slider.setFixedWidth(72)
+        for toggle in (self.jpeg, self.overlay, self.paint):
+            toggle.setProperty("toggle", True)
         self.overlay.setText(tr("Overlay"))
         self.overlay.setAccessibleName(tr("Map on picture"))
         self.overlay.setCheckable(True)
