@@ -167,7 +167,7 @@ def style_sheet(theme: Theme) -> str:
     QToolButton[tab="true"]:checked {{ color: {theme.text}; border-bottom-color: {theme.accent}; font-weight: 600; }}
     QToolButton[tab="true"]:focus {{ border: 1px solid {theme.accent}; border-bottom: 2px solid {theme.accent}; }}
     QToolButton[toggle="true"] {{
-        background: {theme.button}; padding: 3px 6px; border: 1px solid {theme.border}; border-radius: 3px;
+        background: {theme.button}; padding: 2px 4px; border: 1px solid {theme.border}; border-radius: 3px;
     }}
     QToolButton[toggle="true"]:disabled {{ color: {theme.faint_text}; }}
     QToolButton[toggle="true"]:focus, QToolButton[toggle="true"]:hover {{ border-color: {theme.accent}; }}

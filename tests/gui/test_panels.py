@@ -286,11 +286,17 @@ def test_values_under_the_cursor_are_those_of_both_pictures_and_the_latent(
 ) -> None:
     session = window.session
     assert session.sides["b"] is not None and session.latents is not None
-    text = window.compare.values_at(QPoint(37, 50))
+    texts = window.compare.values_at(QPoint(37, 50))
     a = " ".join(str(value) for value in picture[50, 37])
     b = " ".join(str(value) for value in session.sides["b"].picture.rgb[50, 37])
     bits = session.latents.maps.bits[3, 2].sum()
-    assert f"A {a}" in text and f"B {b}" in text and f"latent 2, 3: {bits:.1f} bit" in text
+    assert texts == ["x 37  y 50", f"A {a}", f"B {b}", f"ŷ 2, 3: {bits:.1f} bit"]
+    label = window.compare.pixel
+    window.compare.show_values(QPoint(37, 50))
+    assert label.text() == "   ".join(texts)
+    label.setFixedWidth(label.fontMetrics().horizontalAdvance("   ".join(texts)) - 5)
+    window.compare.show_values(QPoint(37, 50))
+    assert label.text() == "   ".join(texts[:3])  # no half number
 
 
 def test_a_side_can_hold_another_prior_at_its_own_lambda(window: MainWindow, qtbot: QtBot, picture: np.ndarray) -> None:

@@ -31,6 +31,7 @@ MODE_TERMS = {
     "difference": "The absolute difference of A and B, made brighter.",
 }
 LARGEST_GAIN = 64
+GAP = "   "  # between the values under the cursor
 
 
 class SourcePicker(QWidget):
@@ -179,7 +180,7 @@ class ComparePanel(QWidget):
         self.opacity.setToolTip(tr("How much the map covers the picture"))
         self.opacity.setAccessibleName(tr("Map opacity"))
         for slider in (self.gain, self.opacity):
-            slider.setFixedWidth(72)
+            slider.setFixedWidth(64)
         for toggle in (self.jpeg, self.overlay, self.paint):
             toggle.setProperty("toggle", True)
         self.overlay.setText(tr("Overlay"))
@@ -197,7 +198,7 @@ class ComparePanel(QWidget):
         self.pixel.setFont(theme.numbers_font(self.font()))
         self.pixel.setAccessibleName(tr("Values under the cursor"))
         self.pixel.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.zoom.setMinimumWidth(52)
+        self.zoom.setMinimumWidth(46)
         self.zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.zoom.setToolTip(tr("100% is one image pixel on one pixel of the screen."))
         self.zoom.setAccessibleName(tr("Zoom"))
@@ -250,9 +251,14 @@ class ComparePanel(QWidget):
     def show_values(self, pixel: QPoint | None) -> None:
         """Position, both pictures' values, and the latent that describes the place."""
         self._under_cursor = pixel
-        self.pixel.setText("" if pixel is None else self.values_at(pixel))
+        texts = [] if pixel is None else self.values_at(pixel)
+        self.pixel.setToolTip(GAP.join(texts))
+        metrics = self.pixel.fontMetrics()
+        while texts and metrics.horizontalAdvance(GAP.join(texts)) > self.pixel.width():
+            texts.pop()  # half a number would be a wrong one
+        self.pixel.setText(GAP.join(texts))
 
-    def values_at(self, pixel: QPoint) -> str:
+    def values_at(self, pixel: QPoint) -> list[str]:
         session = self.session
         x, y = pixel.x(), pixel.y()
         texts = [f"x {x}  y {y}"]
@@ -264,8 +270,8 @@ class ComparePanel(QWidget):
         column, row = x // Y_STRIDE, y // Y_STRIDE
         if latents is not None and latents.choice in (session.choice, session.choice.rounded):
             bits = float(latents.maps.bits[row, column].sum())
-            texts.append(tr("latent {column}, {row}: {bits:.1f} bit").format(column=column, row=row, bits=bits))
-        return "   ".join(texts)
+            texts.append(tr("ŷ {column}, {row}: {bits:.1f} bit").format(column=column, row=row, bits=bits))
+        return texts
 
     def _mark(self, pixel: QPoint) -> None:
         """A click outlines the latent in picture and map, a second one on it takes the outline away."""
