@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import skimage.data
 
 from jahp_gui.codec import container, damage, surgery, tiling
 from jahp_gui.codec.codec import Encoded, analyse, decode, encode, encode_y_hat
@@ -116,6 +117,16 @@ def test_partial_pictures_are_those_of_the_full_synthesis(tiny_model: Model, rec
     moments = [*range(0, 30), 60, 61, 58, 57, 20, 1, 0, 2, replay.last, replay.last - 1, replay.last - 2]
     for moment in moments:
         full = tiny_model.synthesis(replay.latents(moment), recording.gain_index, HEIGHT, WIDTH)
+        assert np.abs(replay.picture(moment).astype(int) - full).max() <= 1, moment
+
+
+def test_partial_pictures_of_the_shipped_model_are_those_of_the_full_synthesis() -> None:
+    model = Model.load()
+    rgb = skimage.data.astronaut()[40:230, 140:350]
+    recording = record(encode(model, rgb, prior="joint", lmbda=LMBDA).data, model=model)
+    replay = Replay(recording)
+    for moment in (0, 1, 2, 3, 20, 21, 22, 19, replay.last - 1, replay.last):
+        full = model.synthesis(replay.latents(moment), recording.gain_index, *rgb.shape[:2])
         assert np.abs(replay.picture(moment).astype(int) - full).max() <= 1, moment
 
 
