@@ -24,7 +24,8 @@ from jahp_gui.gui.lessons.live_values import PENDING, UNDEFINED, VALUES, ValueNa
 from jahp_gui.gui.lessons.text import VALUE, Lesson, LessonError, Step, lessons_folder, load_lessons, read_lesson
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.lessons_panel import LessonText
-from jahp_gui.gui.plotting import drawable
+from jahp_gui.gui.panels.rd_panel import KEY_ROLE
+from jahp_gui.gui.plotting import drawable, name_of_series
 from jahp_gui.gui.results import DECODER, Source
 from jahp_gui.gui.settings import Settings
 
@@ -112,6 +113,13 @@ def playing(window: MainWindow) -> str:
 
 
 def hidden_curves(window: MainWindow) -> set[str]:
+    """Which the legend says, too, as far as they are measured."""
+    legend = window.plot.legend
+    for entry in (legend.item(row) for row in range(legend.count())):
+        key = entry.data(KEY_ROLE)
+        if key is not None:
+            is_hidden = name_of_series(key) in window.session.plot.hidden
+            assert (entry.checkState() == Qt.CheckState.Unchecked) == is_hidden, key
     return {name.rpartition("/")[2] for name in window.session.plot.hidden}
 
 
