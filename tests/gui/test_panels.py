@@ -234,16 +234,24 @@ def test_the_difference_is_amplified_by_the_gain(window: MainWindow, qtbot: QtBo
     assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(expected)
 
 
-def test_the_map_lies_on_the_grid_of_the_latents(window: MainWindow) -> None:
+@pytest.mark.parametrize(
+    ("latents", "stride", "cells"), [("y", 16, [(0, 3), (5, 2), (2, 1)]), ("z", 64, [(0, 0), (1, 0)])]
+)
+def test_the_map_lies_on_the_grid_of_the_latents(
+    window: MainWindow, latents: str, stride: int, cells: list[tuple[int, int]]
+) -> None:
     session, canvas = window.session, window.compare.canvas
+    session.set_map(latents=latents)
     session.set_compare(mode="blink", overlay=True, opacity=1.0)
     shown = window.maps.shown
     assert shown is not None
     table = colour_table(shown.colours)
-    for column, row in ((0, 3), (5, 2), (2, 1)):
+    for column, row in cells:
         index = int(np.clip(shown.values[row, column] / shown.high * 255 + 0.5, 0, 255))
-        for inside in (0.5, 15.5):  # first and last pixel of the block
-            place = canvas.panes()[0].to_widget(QPointF(16 * column + inside, 16 * row + inside))
+        left, top = stride * column, stride * row
+        right, bottom = min(left + stride, 96), min(top + stride, 64)
+        for x, y in ((left + 0.5, top + 0.5), (right - 0.5, bottom - 0.5)):  # first and last pixel of the block
+            place = canvas.panes()[0].to_widget(QPointF(x, y))
             assert rgb_at(pixel(canvas, place.x(), place.y())) == tuple(table[index])
 
 
