@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QSpinBox,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -29,6 +28,7 @@ from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import DIVERGING, SEQUENTIAL
 from jahp_gui.gui.panels.channel_grid import ChannelGrid
 from jahp_gui.gui.panels.map_view import ColourBar, MapView
+from jahp_gui.gui.panels.widgets import NumberBox
 from jahp_gui.gui.results import LatentResult
 from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
 
@@ -59,7 +59,7 @@ class MapsPanel(QWidget):
         self.session = session
         self.shown: ShownMap | None = None
         self.latents, self.quantity, self.reference = QComboBox(), QComboBox(), QComboBox()
-        self.channel = QSpinBox()
+        self.channel = NumberBox()
         self.fixed = QCheckBox(tr("Fixed range"))
         self.low, self.high = QDoubleSpinBox(), QDoubleSpinBox()
         self.pages = QStackedWidget()

@@ -257,7 +257,7 @@ class ResidualPlot(QWidget):
         for number, (name, spread, prior) in enumerate(lines):
             top = left.top() + number * (2 * metrics.height() + 2)
             painter.setPen(theme.series_text_colour(prior))
-            width = left.width() * 0.31
+            width = left.width() * 0.385  # as far as the peak leaves room
             shown = metrics.elidedText(name, Qt.TextElideMode.ElideRight, width)
             painter.drawText(QRectF(left.left(), top, width, metrics.height()), 0, shown)
             painter.drawText(QRectF(left.left(), top + metrics.height(), width, metrics.height()), 0, spread)
