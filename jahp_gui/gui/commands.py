@@ -20,6 +20,7 @@ from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.panels.maps_panel import MapsPanel
 from jahp_gui.gui.panels.numbers_panel import NumbersPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
+from jahp_gui.gui.plotting import table_rows
 from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.results import JPEG, ORIGINAL, ROUNDED
 from jahp_gui.gui.session import EFFORTS, MODES, Session
@@ -226,8 +227,8 @@ class FileCommands(QObject):
 
     def save_table(self) -> None:
         if path := self.ask(tr("Export table"), ".csv", "CSV (*.csv)", "-curves"):
-            curves = self.session.curves
-            self.files.write(path, lambda: exporting.save_table(path, curves))
+            rows = table_rows(self.session.curves, self.session.lmbda_at)
+            self.files.write(path, lambda: exporting.save_table(path, rows))
 
     def export_map(self, path: Path) -> None:
         """The map or the grid of channels that is shown, or with the suffix .npz every map in full."""
@@ -277,7 +278,7 @@ class FileCommands(QObject):
         """The plot as it is shown, or with the suffix .npz every point of every curve."""
         content, settings = self.plot.content(), exact_settings(self.session)
         if path.suffix.lower() == ".npz":
-            arrays = exporting.curves_arrays(content.curves, settings)
+            arrays = exporting.curves_arrays(table_rows(content.curves, self.session.lmbda_at), settings)
             self.files.write(path, lambda: exporting.save_arrays(path, arrays))
         else:
             caption = caption_of(settings)

@@ -19,13 +19,13 @@ from jahp_gui.gui import plotting
 from jahp_gui.gui.exact_settings import Settings
 from jahp_gui.gui.imaging import Pyramid, coloured
 from jahp_gui.gui.plotting import PlotContent
-from jahp_gui.gui.results import Curves, LatentResult
+from jahp_gui.gui.results import LatentResult
 
 DPI = 150
 CAPTION_SIZE, LETTERS_PER_INCH = 7, 15
 CAPTION_COLOUR = "#5c6670"
 DESCRIPTIONS = {"png": "Description", "svg": "Description", "pdf": "Subject"}
-NUMBERS = ("bytes", "bpp", "psnr_db", "ms_ssim")
+NUMBERS = ("lmbda", "gain_index", "quality", "bytes", "bpp", "psnr_db", "ms_ssim")
 
 
 def save_plot(path: Path, content: PlotContent, caption: str = "") -> None:
@@ -40,9 +40,10 @@ def save_plot(path: Path, content: PlotContent, caption: str = "") -> None:
     write_figure(path, figure, caption, content.colours.faint_text)
 
 
-def save_table(path: Path, curves: Curves) -> None:
+def save_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Rows as CSV, the first one being the heading."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(plotting.table_rows(curves))
+    csv.writer(text).writerows(rows)
     write_atomically(path, text.getvalue().encode(), force=True)
 
 
@@ -199,12 +200,12 @@ def comparison_arrays(
     return named_arrays(arrays, settings | titles)
 
 
-def curves_arrays(curves: Curves, settings: Settings) -> dict[str, NDArray]:
-    """One entry per point of every curve: the columns that `plotting.table_rows` lists, missing numbers as NaN.
+def curves_arrays(table: Sequence[Sequence[str]], settings: Settings) -> dict[str, NDArray]:
+    """One entry per point of every curve: the columns of `plotting.table_rows`, missing numbers as NaN.
 
     Settings are prefixed with "current_": they are those of one point.
     """
-    heading, *rows = plotting.table_rows(curves)
+    heading, *rows = table
     arrays: dict[str, tuple[NDArray, Sequence[str]]] = {}
     for index, name in enumerate(heading):
         column = [row[index] for row in rows]

@@ -1,6 +1,6 @@
 """The rate-distortion plot as matplotlib draws it, on the screen and into files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -207,14 +207,14 @@ def use_fonts(chinese: bool) -> None:
     matplotlib.rcParams["font.family"] = families
 
 
-def table_rows(curves: Curves) -> list[list[str]]:
-    """The points of real files as a table with a heading, for CSV."""
-    rows = [["kind", "name", "setting", "bytes", "bpp", "psnr_db", "ms_ssim"]]
+def table_rows(curves: Curves, lmbda_at: Callable[[int], float]) -> list[list[str]]:
+    """The points of real files as a table with a heading, for CSV: of a prior with λ, of a codec with its quality."""
+    rows = [["kind", "name", "lmbda", "gain_index", "quality", "bytes", "bpp", "psnr_db", "ms_ssim"]]
     for key, points in curves.points.items():
         for point in sorted((point for point in points if not point.is_estimate), key=lambda point: point.bpp):
-            setting = f"gain {point.gain_index}" if point.gain_index is not None else f"quality {point.quality:g}"
+            gain = point.gain_index
+            setting = ["", "", f"{point.quality:g}"] if gain is None else [f"{lmbda_at(gain):.6g}", str(gain), ""]
             similarity = "" if point.ms_ssim is None else f"{point.ms_ssim:.6f}"
-            rows.append(
-                [key.kind, key.name, setting, str(point.n_bytes), f"{point.bpp:.6f}", f"{point.psnr:.4f}", similarity]
-            )
+            numbers = [str(point.n_bytes), f"{point.bpp:.6f}", f"{point.psnr:.4f}", similarity]
+            rows.append([key.kind, key.name, *setting, *numbers])
     return rows

@@ -118,6 +118,8 @@ def test_the_points_of_the_plot_come_as_columns(window: MainWindow, qtbot: QtBot
     assert set(arrays["name"][arrays["kind"] == "prior"]) == {
         key.name for key in session.curves.points if key.kind == "prior"
     }
+    anchors = set(session.card.lmbda_anchors) if session.card else set()
+    assert set(arrays["lmbda"][arrays["kind"] == "prior"]) == anchors and np.isnan(arrays["lmbda"]).any()
     assert list(arrays["bpp_axes"]) == ["point"] and arrays["current_prior"] == "joint"
     assert np.isnan(arrays["ms_ssim"]).all()  # sides of 160 pixels or less
 

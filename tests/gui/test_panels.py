@@ -494,7 +494,7 @@ def test_a_point_is_hollow_while_estimated_and_solid_from_its_file(qapp: object)
         colour = rendered.image.pixelColor(place)
         expected = QColor(theme.LIGHT.panel if is_estimate else theme.series_colour("joint"))
         assert colour == expected
-    assert table_rows(curves)[1:] and not table_rows(_only_estimates(curves))[1:]
+    assert table_rows(curves, float)[1:] and not table_rows(_only_estimates(curves), float)[1:]
 
 
 def test_a_setting_between_two_points_lies_on_the_curve() -> None:
@@ -561,11 +561,12 @@ def test_the_legend_hides_a_curve(window: MainWindow, curves: Curves) -> None:
 
 
 def test_the_table_has_every_point(window: MainWindow, curves: Curves, tmp_path: Path) -> None:
-    exporting.save_table(tmp_path / "table.csv", curves)
+    exporting.save_table(tmp_path / "table.csv", table_rows(curves, window.session.lmbda_at))
     rows = list(csv.DictReader((tmp_path / "table.csv").open()))
     assert len(rows) == sum(len(points) for points in curves.points.values())
     point = curves.points[SeriesKey("prior", "joint")][0]
-    row = next(row for row in rows if row["name"] == "joint" and row["setting"] == "gain 0")
+    row = next(row for row in rows if row["name"] == "joint" and row["gain_index"] == "0")
+    assert (float(row["lmbda"]), row["quality"]) == (0.0016, "")
     assert int(row["bytes"]) == point.n_bytes and float(row["psnr_db"]) == pytest.approx(point.psnr, abs=1e-4)
 
 
