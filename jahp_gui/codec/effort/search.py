@@ -12,7 +12,7 @@ from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.model import Model
 
 EFFORTS = (0, 1, 2, 3)
-ANNEALING_STEPS = {2: 200, 3: 1000}
+ANNEALING_STEPS = {2: 200, 3: 1500}
 TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
 MARGIN = 8  # latent positions around a tile: what its pixels and its rate depend on, a multiple of the hyper-stride
 WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
