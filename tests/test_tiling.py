@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from jahp_gui.codec import tiling
+from jahp_gui.codec import metrics, model, tiling
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.transforms import build_transforms
 
@@ -98,3 +99,17 @@ def test_tiles_cover_every_position_once() -> None:
         assert tile.rows.start % tiling.TILE == 0
         assert tile.columns.start % tiling.TILE == 0
     assert (seen == 1).all()
+
+
+def test_bfloat16_shows_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the shipped model, at its finest step, where it matters most; slow where the processor has no bfloat16."""
+    rgb = load_image(Path(__file__).parents[1] / "assets" / "samples" / "astronaut.png").rgb[:256, :256]
+    shipped = Model.load()
+    y_hat = shipped.quantise(shipped.analysis(rgb), 112)
+    pictures = []
+    for bfloat16 in (False, True):
+        monkeypatch.setattr(model, "multiplies_bfloat16", lambda bfloat16=bfloat16: bfloat16)
+        pictures.append(shipped.synthesis(y_hat, 112, 256, 256))
+    difference = np.abs(pictures[0].astype(int) - pictures[1])
+    assert 0 < (difference > 0).mean() < 0.15 and difference.max() <= 2
+    assert metrics.psnr(rgb, pictures[1]) == pytest.approx(metrics.psnr(rgb, pictures[0]), abs=0.01)
