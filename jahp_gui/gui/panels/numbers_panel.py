@@ -1,15 +1,14 @@
 """Every number of the current setting: sizes, rate, quality, times. Estimates are marked as such."""
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from jahp_gui.codec import metrics
 from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.codec.importance import share_of_bits
 from jahp_gui.codec.latent_views import Region, region_bits
-from jahp_gui.gui import theme
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.panels.widgets import title_of, value_rows
 from jahp_gui.gui.results import FileResult
 from jahp_gui.gui.session import Session
 
@@ -36,28 +35,13 @@ class NumbersPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(parent)
         self.session = session
-        self.titles: dict[str, QLabel] = {}
-        self.values: dict[str, QLabel] = {}
         self.state = QLabel()
         self.state.setProperty("faint", True)
         self.state.setWordWrap(True)
-        layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setVerticalSpacing(3)
-        layout.setColumnStretch(1, 1)
-        for row, (key, name, term) in enumerate(ROWS):
-            title, value = QLabel(tr(name)), QLabel(NONE)
-            title.setProperty("faint", True)
-            value.setFont(theme.numbers_font(self.font()))
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            value.setAccessibleName(tr(name))
-            for label in (title, value):
-                label.setToolTip(tr(term))
-            layout.addWidget(title, row, 0, Qt.AlignmentFlag.AlignTop)
-            layout.addWidget(value, row, 1)
-            self.titles[key], self.values[key] = title, value
+        layout, self.values = value_rows(ROWS)
+        self.setLayout(layout)
+        painted = self.values["painted"]
+        self._painted_labels = (title_of(layout, painted), painted)
         layout.addWidget(self.state, len(ROWS), 0, 1, 2)
         for signal in (session.results_changed, session.selection_changed, session.current_changed):
             signal.connect(self.refresh)
@@ -74,7 +58,7 @@ class NumbersPanel(QWidget):
         self.values["region"].setText(self._region_text())
         painted = self._painted_text()
         self.values["painted"].setText(painted)
-        for label in (self.titles["painted"], self.values["painted"]):
+        for label in self._painted_labels:
             label.setVisible(painted != NONE)
 
     def _painted_text(self) -> str:

@@ -56,3 +56,13 @@ def value_rows(rows: Sequence[tuple[str, str, str]]) -> tuple[QGridLayout, dict[
         layout.addWidget(value, number, 1)
         values[key] = value
     return layout, values
+
+
+def title_of(layout: QGridLayout, value: QLabel) -> QLabel:
+    """The title beside a value of `value_rows`."""
+    for row in range(layout.rowCount()):
+        cells = [layout.itemAtPosition(row, column) for column in (0, 1)]
+        title, beside = (None if cell is None else cell.widget() for cell in cells)
+        if beside is value and isinstance(title, QLabel):
+            return title
+    raise ValueError("the label is none of the rows' values")
