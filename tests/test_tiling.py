@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from jahp_gui.codec import metrics, model, tiling
+from jahp_gui.codec import metrics, precision, tiling
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
@@ -108,7 +108,7 @@ def test_bfloat16_shows_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> Non
     y_hat = shipped.quantise(shipped.analysis(rgb), 112)
     pictures = []
     for bfloat16 in (False, True):
-        monkeypatch.setattr(model, "multiplies_bfloat16", lambda bfloat16=bfloat16: bfloat16)
+        monkeypatch.setattr(precision, "multiplies_bfloat16", lambda bfloat16=bfloat16: bfloat16)
         pictures.append(shipped.synthesis(y_hat, 112, 256, 256))
     difference = np.abs(pictures[0].astype(int) - pictures[1])
     assert 0 < (difference > 0).mean() < 0.15 and difference.max() <= 2

@@ -193,8 +193,8 @@ def decode(
     """The picture of a file's bytes (or of a parsed one).
 
     model: a loaded model to use where it is the file's; else the installed one is loaded, its transforms on `device`.
-    `check=False` decodes
-    latents whose digest is wrong all the same and says so in `Decoded.intact`: for looking at damage, never for use.
+    `check=False` decodes latents whose digest is wrong all the same and says so in `Decoded.intact`: for looking at
+    damage, never for use.
     Raises `ContainerError` for a damaged file, `DigestError` where the latents are not those the encoder wrote,
     `ModelError` where the model is missing or another, `ImageTooLargeError` above `max_pixels`.
     """

@@ -4,8 +4,7 @@ import copy
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,11 @@ from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.errors import JahpError, ModelError
 from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
+from jahp_gui.codec.precision import full_precision, picture_precision
 from jahp_gui.codec.priors import FrozenPrior, Prior, prior_class
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.codec.tiling import TILE, analysis_margin, pixels, synthesis_margin, tiles
-from jahp_gui.codec.transforms import STRIDE, EfficientSynthesis, build_transforms
+from jahp_gui.codec.transforms import STRIDE, build_transforms
 from jahp_gui.codec.weights import expand
 
 if hasattr(os, "register_at_fork"):
@@ -161,27 +161,6 @@ class Model:
             rows, columns = pixels(tile.rows, STRIDE, height), pixels(tile.columns, STRIDE, width)
             rgb[rows, columns] = picture[: rows.stop - rows.start, : columns.stop - columns.start]
         return rgb
-
-
-def full_precision(device: str) -> AbstractContextManager[None]:
-    """GPUs round the inputs of convolutions to ten bits unless they are told not to."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device == "cuda" else nullcontext()
-
-
-def picture_precision(device: str, synthesis: nn.Module) -> AbstractContextManager[None]:
-    """bfloat16 on processors that multiply it, where a linear shortcut, which stays float32, carries the picture.
-
-    In half the time; a few percent of the pixels differ, nearly all by one grey level (RECIPES.md: 0.001 dB).
-    """
-    if device == "cpu" and isinstance(synthesis, EfficientSynthesis) and multiplies_bfloat16():
-        return torch.autocast("cpu", dtype=torch.bfloat16)
-    return full_precision(device)
-
-
-@cache
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for it; imitated, it is slower than float32."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class _Transforms:

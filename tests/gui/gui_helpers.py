@@ -1,6 +1,10 @@
 """What the tests of the explorer share beside fixtures."""
 
+from dataclasses import replace
+
 import numpy as np
+
+from jahp_gui.codec.models import Card, find_model
 
 WAIT_MS = 30_000
 
@@ -11,3 +15,10 @@ def make_picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     waves = [np.sin(x / 9 + k) + np.cos(y / (7 + k)) for k in range(3)]
     noise = np.random.default_rng(seed).normal(0, 4, (height, width, 3))
     return np.clip(127 + 50 * np.stack(waves, -1) + noise, 0, 255).astype(np.uint8)
+
+
+def card_without_context() -> Card:
+    """The tiny model as if it had neither the joint nor the context prior."""
+    card = find_model("tiny")
+    kept = {name: digest for name, digest in card.files.items() if name not in ("joint", "context")}
+    return replace(card, files=kept)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS, make_picture
+from gui_helpers import WAIT_MS, card_without_context, make_picture
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
@@ -404,18 +404,13 @@ def test_without_any_model_there_is_one_clear_message(
 def test_a_model_without_the_wanted_prior_is_used_with_one_it_has(
     make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    from jahp_gui.codec.models import find_model
-
-    card = find_model("tiny")
-    kept = {name: digest for name, digest in card.files.items() if name not in ("joint", "context")}
-    monkeypatch.setattr("jahp_gui.gui.controller.installed_models", lambda *_: [replace(card, files=kept)])
+    card = card_without_context()
+    monkeypatch.setattr("jahp_gui.gui.controller.installed_models", lambda *_: [card])
     explorer = make_explorer(picture_file)
     wait_for_file(qtbot, explorer)
     assert explorer.session.choice.prior == "mean-scale-hyperprior"
     prior = window_of(explorer).codec.prior
-    assert [prior.itemData(index) for index in range(prior.count())] == list(kept)[2:]
+    assert [prior.itemData(index) for index in range(prior.count())] == list(card.files)[2:]
 
 
 def test_settings_and_images_come_back(

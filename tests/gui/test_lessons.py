@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS, make_picture
+from gui_helpers import WAIT_MS, card_without_context, make_picture
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt, QUrl
 from pytestqt.qtbot import QtBot
@@ -487,13 +487,8 @@ def test_a_lesson_goes_on_with_another_image(explorer: Explorer, qtbot: QtBot, t
 def test_a_model_without_a_prior_is_told_and_the_lesson_goes_on(
     make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    from jahp_gui.codec.models import find_model
-
-    card = find_model("tiny")
-    kept = {name: digest for name, digest in card.files.items() if name not in ("joint", "context")}
-    monkeypatch.setattr("jahp_gui.gui.controller.installed_models", lambda *_: [replace(card, files=kept)])
+    card = card_without_context()
+    monkeypatch.setattr("jahp_gui.gui.controller.installed_models", lambda *_: [card])
     explorer = make_explorer(picture_file)
     wait_for_file(qtbot, explorer)
     window = window_of(explorer)

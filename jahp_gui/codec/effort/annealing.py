@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.effort.precision import fast_products
 from jahp_gui.codec.effort.search import MARGIN, TILE_SIDE, Candidate, Problem, seen
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.latent_coding import Progress, section_bits
+from jahp_gui.codec.precision import fast_products
 from jahp_gui.codec.priors.hyper import Z_LIMIT, shrunk
 from jahp_gui.codec.tiling import Tile, pixels, tiles
 from jahp_gui.codec.transforms import STRIDE

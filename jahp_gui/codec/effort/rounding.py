@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.effort.precision import fast_products
 from jahp_gui.codec.effort.search import MARGIN, TILE_SIDE, Problem, ignore, seen
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import position
+from jahp_gui.codec.precision import fast_products
 from jahp_gui.codec.tiling import Tile, pixels, tiles
 from jahp_gui.codec.transforms import STRIDE, EfficientSynthesis
 
