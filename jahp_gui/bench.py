@@ -22,7 +22,7 @@ from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import DEFAULT_MODEL
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR
-from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
+from jahp_gui.codec.rate_scale import BENCH_LMBDA
 from jahp_gui.codec.threads import use_threads
 from jahp_gui.commands.common import add_device_argument, add_threads_argument, count
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--large", action="store_true", help=f"also {' and '.join(LARGE_SIZES)}, once each")
     parser.add_argument("--prior", default=DEFAULT_PRIOR, help=f"prior to encode with (default: {DEFAULT_PRIOR})")
     parser.add_argument("--model", default=DEFAULT_MODEL, help=f"model id or folder (default: {DEFAULT_MODEL})")
-    parser.add_argument("--lmbda", type=float, default=DEFAULT_LMBDA, help=f"λ to encode at (default: {DEFAULT_LMBDA})")
+    parser.add_argument("--lmbda", type=float, default=BENCH_LMBDA, help=f"λ to encode at (default: {BENCH_LMBDA})")
     parser.add_argument("--image", help="photo to measure with, scaled to each size (default: a sample)")
     parser.add_argument("--repeat", type=count, default=5, metavar="N", help="repetitions counted (default: 5)")
     add_threads_argument(parser)

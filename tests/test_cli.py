@@ -19,6 +19,7 @@ from jahp_gui import __version__, codec
 from jahp_gui.cli import COMMANDS, main
 from jahp_gui.codec import container, decode, metrics
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import Card
 from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.priors import PRIORS
 
@@ -135,6 +136,14 @@ def test_a_lmbda_outside_the_range_of_the_model_is_noted(photo: str, capsys: Cap
     entry = told(capsys, "encode", photo, "--model", "tiny", "--lmbda", "7")["files"][0]
     assert entry["lmbda"] == 0.2
     assert entry["notes"] == ["λ 7 is outside the model's range 0.0016 to 0.2"]
+
+
+def test_without_a_lmbda_it_is_one_in_the_middle_of_the_model_s_range(
+    photo: str, capsys: Capture, ms_ssim_card: Card
+) -> None:
+    assert told(capsys, "encode", photo, "--model", "tiny")["files"][0]["lmbda"] == 0.0128
+    entry = told(capsys, "encode", photo, "other.jahp", "--model", str(ms_ssim_card.folder))["files"][0]
+    assert entry["lmbda"] == 17.0 and entry["notes"] == []
 
 
 @pytest.mark.parametrize(

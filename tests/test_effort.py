@@ -1,6 +1,5 @@
 """The encoder's search: exact against the coder, never worse than rounding, stoppable, the same bytes every time."""
 
-import dataclasses
 import json
 import sys
 from itertools import pairwise, takewhile
@@ -19,6 +18,7 @@ from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import measure_latents, section_bits
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import Card
 from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.gui.samples import FIRST, path_of
 from jahp_gui.training.freeze import freeze
@@ -165,18 +165,10 @@ def test_tiles_together_are_better_too(
     assert problem.cost(last.y_hat, last.z_hat) < problem.cost(first.y_hat)
 
 
-@pytest.fixture
-def ms_ssim_model(tiny_model: Model) -> Model:
-    """The tiny model, searched for MS-SSIM: λ of such a model belongs to 1 − MS-SSIM."""
-    anchors = [2.4 * (230 / 2.4) ** (number / 7) for number in range(8)]
-    config = {**tiny_model.card.config, "objective": "ms-ssim", "lmbda_anchors": anchors}
-    return Model(dataclasses.replace(tiny_model.card, config=config))
-
-
 def test_ms_ssim_is_searched_for_where_the_model_is_made_for_it(
-    ms_ssim_model: Model, rgb: np.ndarray, few_steps: None
+    ms_ssim_card: Card, rgb: np.ndarray, few_steps: None
 ) -> None:
-    problem = problem_of(ms_ssim_model, rgb)
+    problem = problem_of(Model(ms_ssim_card), rgb)
     assert min(rgb.shape[:2]) < 161, "smaller than five scales need"
     plain, quick, refined = (encode_searched(problem, effort) for effort in (0, 1, 2))
     costs = [cost_of(problem, encoded.data) for encoded in (plain, quick, refined)]

@@ -17,6 +17,7 @@ from PIL import Image
 from jahp_gui.cli import main
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import ModelError, UsageError
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
@@ -25,6 +26,7 @@ from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
 from jahp_gui.training.freeze import freeze, load_trained
 from jahp_gui.training.objective import Phase, TrainingModel
+from jahp_gui.training.optimizer import Optimizer
 
 ROOT = Path(__file__).parent.parent
 SMALL = ModelConfig(
@@ -69,21 +71,66 @@ def run_steps(config: TrainConfig, steps: int) -> loop.Run:
     return run
 
 
-def test_a_run_that_stopped_goes_on_as_if_it_had_not(images: Path, tmp_path: Path) -> None:
-    whole = run_steps(configuration(images, tmp_path / "whole"), 4)
-    run_steps(configuration(images, tmp_path / "parts"), 2)
-    resumed = run_steps(configuration(images, tmp_path / "parts"), 2)
+@pytest.mark.parametrize("muon", [0.0, 1e-3])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(images: Path, tmp_path: Path, muon: float) -> None:
+    whole = run_steps(configuration(images, tmp_path / "whole", muon_learning_rate=muon), 4)
+    run_steps(configuration(images, tmp_path / "parts", muon_learning_rate=muon), 2)
+    resumed = run_steps(configuration(images, tmp_path / "parts", muon_learning_rate=muon), 2)
     assert resumed.step == whole.step == 4
     for name, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
         torch.testing.assert_close(resumed.ema[name], whole.ema[name], msg=name)
 
 
-def test_the_loss_falls(images: Path, tmp_path: Path) -> None:
-    config = configuration(images, tmp_path, learning_rate=3e-3, warmup=0.0)
+@pytest.mark.parametrize("muon", [0.0, 3e-3])
+def test_the_loss_falls(images: Path, tmp_path: Path, muon: float) -> None:
+    config = configuration(images, tmp_path, learning_rate=3e-3, muon_learning_rate=muon, warmup=0.0)
     run = run_steps(config, 0)
     losses = [run.one_step()[0].item() for _ in range(30)]
     assert np.mean(losses[-8:]) < np.mean(losses[:8])
+
+
+def test_muon_moves_weak_directions_of_a_matrix_as_far_as_strong_ones(images: Path, tmp_path: Path) -> None:
+    config = configuration(images, tmp_path, muon_learning_rate=1e-2)
+    model = TrainingModel(SMALL, ("joint",)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    strong_and_weak = torch.diag(torch.logspace(0, -1, 8))[:, :, None, None]
+    for name, value in model.named_parameters():
+        value.grad = strong_and_weak if name.endswith("parameters_net.second.weight") else torch.ones_like(value)
+    Optimizer(model, config).step()
+    moved = {name: value.detach() - before[name] for name, value in model.named_parameters()}
+    assert all(change.abs().max() > 0 for change in moved.values()), "each parameter is somebody's"
+    values = torch.linalg.svdvals(moved["priors.joint.parameters_net.second.weight"].flatten(1))
+    assert values[-1] > 0.5 * values[0]
+
+
+def test_training_can_start_from_a_wider_model(images: Path, tmp_path: Path) -> None:
+    wide = run_steps(configuration(images, tmp_path / "wide"), 1)
+    narrow = dataclasses.replace(SMALL, hyper_width=2)
+    start = (str(tmp_path / "wide" / loop.CHECKPOINT),)
+    run = run_steps(configuration(images, tmp_path / "narrow", model=narrow, start_from=start), 0)
+    name = "hyperprior.synthesis.out.weight"
+    kept, whole = (state.ema[f"priors.joint.{name}"] for state in (run, wide))
+    assert kept.shape[1] == 2 < whole.shape[1]
+    torch.testing.assert_close(kept, whole[:, :2])
+    torch.testing.assert_close(run.ema["analysis.out.weight"], wide.ema["analysis.out.weight"])
+    run.one_step()
+
+
+def test_a_run_can_be_of_one_lambda_only(images: Path, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    everywhere = loop.positions(configuration(images, tmp_path, batch=500), generator)
+    assert everywhere.min() == 0 and everywhere.max() == 7 and len(everywhere.unique()) > 400
+    alone = loop.positions(configuration(images, tmp_path, batch=500, only_anchor=3), generator)
+    assert alone.unique().tolist() == [3.0]
+
+
+def test_ms_ssim_is_not_computed_in_bfloat16() -> None:
+    x = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.4
+    near = (x + 0.01 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = distortion("ms-ssim", x, near)
+    torch.testing.assert_close(rounded, distortion("ms-ssim", x, near), rtol=1e-5, atol=1e-7)
 
 
 def test_the_schedule_ends_with_its_minutes_and_logs_a_validation(images: Path, tmp_path: Path) -> None:

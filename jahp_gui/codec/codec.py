@@ -30,7 +30,7 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import model_of_file
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.priors import prior_class, prior_of_code
-from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
+from jahp_gui.codec.rate_scale import default_lmbda
 from jahp_gui.codec.stopwatch import Stopwatch
 from jahp_gui.codec.transforms import STRIDE
 
@@ -81,18 +81,19 @@ def encode(
     rgb: np.ndarray,
     *,
     prior: str = DEFAULT_PRIOR,
-    lmbda: float = DEFAULT_LMBDA,
+    lmbda: float | None = None,
     effort: int = 0,
     weights: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Encoded:
-    """Compress uint8 (H, W, 3). λ is rounded to the model's nearest gain index.
+    """Compress uint8 (H, W, 3). λ is rounded to the model's nearest gain index; None is a λ in the middle.
 
     effort: 0 … 3, how long latents are searched that are better than those of rounding (see `codec.effort`). weights:
     float32 (H, W) in 0 … 1, how much the error of each pixel counts; needs an effort. `progress` is told the fraction
     of the search; whatever it raises ends it.
     Raises `UsageError` for a prior that the model does not have, a λ that is not positive, an effort there is not.
     """
+    lmbda = default_lmbda(model.card.lmbda_anchors) if lmbda is None else lmbda
     if not lmbda > 0:
         raise UsageError(f"λ must be positive, not {lmbda}.")
     watch = Stopwatch()
@@ -268,9 +269,9 @@ def _cached_model(folder: str, digest: bytes, device: str) -> Model:
     return Model.load(folder, device)
 
 
-def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float = DEFAULT_LMBDA) -> Analysis:
-    """What every latent of an image would cost, and what the prior predicts for it."""
-    gain_index = model.gain_index(lmbda)
+def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float | None = None) -> Analysis:
+    """What every latent of an image would cost, and what the prior predicts for it; λ as in `encode`."""
+    gain_index = model.gain_index(default_lmbda(model.card.lmbda_anchors) if lmbda is None else lmbda)
     y_hat = model.quantise(model.analysis(rgb), gain_index)
     return Analysis(y_hat, measure_latents(model.prior(prior), y_hat, gain_index), model, prior, gain_index)
 

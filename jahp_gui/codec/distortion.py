@@ -17,6 +17,8 @@ def distortion(objective: str, x: Tensor, x_hat: Tensor) -> Tensor:
     missing = (0, max(0, MS_SSIM_SMALLEST_SIDE - width), 0, max(0, MS_SSIM_SMALLEST_SIDE - height))
     if any(missing):
         x, x_hat = (F.pad(image.float(), missing, mode="replicate") for image in (x, x_hat))
-    similarity = ms_ssim(x_hat.float(), x.float(), data_range=1.0, size_average=False)
+    # Variances are small differences of large squares: in bfloat16, which autocast would choose, they are noise.
+    with torch.autocast(x.device.type, enabled=False):
+        similarity = ms_ssim(x_hat.float(), x.float(), data_range=1.0, size_average=False)
     # Of opposite images it is not a number; there is no worse.
     return 1 - torch.nan_to_num(similarity, nan=0.0)

@@ -10,7 +10,6 @@ from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.images import IMAGE_SUFFIXES, LoadedImage, find_images, load_image, load_weights
 from jahp_gui.codec.models import DEFAULT_MODEL, find_model
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR, PRIOR_NAMES
-from jahp_gui.codec.rate_scale import DEFAULT_LMBDA
 from jahp_gui.codec.threads import use_threads
 from jahp_gui.commands.common import (
     STREAM,
@@ -63,9 +62,8 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
     rate.add_argument(
         "--lmbda",
         type=positive,
-        default=DEFAULT_LMBDA,
         metavar="X",
-        help=f"λ: larger is better and bigger; rounded to the model's grid (default {DEFAULT_LMBDA})",
+        help="λ: larger is better and bigger; rounded to the model's grid (default: in its middle)",
     )
     rate.add_argument("--target-bpp", type=positive, metavar="X", help="search the λ that gives X bits per pixel")
     rate.add_argument("--target-kb", type=positive, metavar="X", help="search the λ that gives X·1000 bytes")
@@ -147,7 +145,7 @@ def report(args: argparse.Namespace, model: "Model", loaded: LoadedImage, encode
     header, size = encoded.container.header, len(encoded.data)
     notes = list(loaded.notes)
     low, high = model.lmbda(model.gain_indices[0]), model.lmbda(model.gain_indices[-1])
-    if target_of(args) is None and not low <= args.lmbda <= high:
+    if args.lmbda is not None and not low <= args.lmbda <= high:
         notes.append(f"λ {args.lmbda:g} is outside the model's range {low:g} to {high:g}")
     entry = {
         "bytes": size,

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QRect, Signal
 from jahp_gui.codec.importance import OUTSIDE, Mask
 from jahp_gui.codec.latent_views import BITS
 from jahp_gui.codec.models import DEFAULT_MODEL, Card
-from jahp_gui.codec.rate_scale import gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.codec.rate_scale import default_lmbda, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.evaluation.classical import ClassicalCodec
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from jahp_gui.codec.model import Model
 
 DEFAULT_PRIOR = "joint"
-START_LMBDA = 0.0128
 MODES = ("side", "swipe", "blink", "difference")
 TARGETS = ("lambda", "bpp", "bytes", "psnr")
 EFFORTS = (0, 1, 2, 3)  # as the codec numbers them
@@ -261,8 +260,15 @@ class Session(QObject):
             self.use_card(card)
 
     def use_card(self, card: Card) -> None:
-        """Another model: its weights are still to be loaded; prior and λ are kept where it has them."""
-        lmbda = self.lmbda if self.card else START_LMBDA
+        """Another model: its weights are still to be loaded; prior and λ are kept where it has them.
+
+        λ of MSE and of MS-SSIM are different things: from one to the other the place on the slider is kept.
+        """
+        lmbda = default_lmbda(card.lmbda_anchors)
+        if self.card is not None and self.card.objective == card.objective:
+            lmbda = self.lmbda
+        elif self.card is not None:
+            lmbda = lmbda_of(min(self.choice.gain_index, gain_index_count(card.lmbda_anchors) - 1), card.lmbda_anchors)
         self.card, self.model, self.model_error = card, None, ""
         prior = self.choice.prior if self.choice.prior in card.priors else default_prior(card)
         gain_index = gain_index_of(lmbda, card.lmbda_anchors)

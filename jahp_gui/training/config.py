@@ -26,11 +26,13 @@ class TrainConfig:
     smallest_scale: float = 0.45
     learning_rate: float = 8e-4
     fast_learning_rate: float = 3e-3
+    muon_learning_rate: float = 0.0  # 0: Adam for the matrices, too
     warmup: float = 0.01
     beta2: float = 0.99
     clip: float = 2.0
     ema: float = 0.998
     straight_through_from: float = 0.8
+    only_anchor: int | None = None  # train at this λ anchor alone, to see what serving all of them costs
     hide_context: float = 0.5
     hide_context_until: float = 0.4
     validate_minutes: float = 20.0

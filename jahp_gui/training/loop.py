@@ -17,13 +17,13 @@ from jahp_gui.codec.errors import UsageError
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
 from jahp_gui.training.objective import Phase, TrainingModel
+from jahp_gui.training.optimizer import Optimizer
 from jahp_gui.training.thaw import thaw
 from jahp_gui.training.validation import validate
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 LOG_SECONDS = 30.0
-FAST_PARAMETERS = ("gain.log_gain", "gain.log_inverse", "context.linear", "shift16", "shift8", "shift4", "density.")
 
 
 def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], None] = print) -> Path:
@@ -85,7 +85,7 @@ class Run:
         elif config.start_from:
             for start in map(Path, config.start_from):
                 state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
-                self.model.load_state_dict(state, strict=False)
+                self.model.load_state_dict(narrowed(state, self.model), strict=False)
         else:
             self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -93,7 +93,7 @@ class Run:
             for module in (self.model.analysis, self.model.synthesis, self.model.gain):
                 module.requires_grad_(False)
         self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        self.optimizer = build_optimizer(self.model, config)
+        self.optimizer = Optimizer(self.model, config)
         if saved is not None:
             self.ema = {name: value.to(device) for name, value in saved["ema"].items()}
             self.optimizer.load_state_dict(saved["optimizer"])
@@ -152,12 +152,11 @@ class Run:
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         x = self.source.batch(config.batch, generator).contiguous(memory_format=torch.channels_last)
-        last = len(config.model.lmbda_anchors) - 1
-        position = (torch.rand(config.batch, generator=generator) * (last + 0.5) - 0.25).clamp(0, last).to(self.device)
-        set_learning_rate(self.optimizer, config, progress)
+        position = positions(config, generator).to(self.device)
+        self.optimizer.set_progress(progress, config.warmup)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             losses = self.module(x, position, phase_at(config, progress))
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)
         self.optimizer.step()
@@ -178,7 +177,7 @@ class Run:
                 score = validate(self.model, self.config.validation, self.device, self.config.train_transforms)
         finally:
             self.model.load_state_dict(current)
-        self.log("validation", loss=score.loss, bpp=score.bpp, psnr=score.psnr)
+        self.log("validation", loss=score.loss, bpp=score.bpp, distortion=score.distortion, psnr=score.psnr)
 
     def log(self, kind: str, **values: Any) -> None:
         entry = {"kind": kind, "step": self.step, "minutes": round(self.trained_seconds / 60, 2), **values}
@@ -203,27 +202,22 @@ class Run:
         os.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
 
 
+def positions(config: TrainConfig, generator: torch.Generator) -> Tensor:
+    """Gain positions (batch,) of one step: over the whole range, its ends a little more often."""
+    last = len(config.model.lmbda_anchors) - 1
+    drawn = (torch.rand(config.batch, generator=generator) * (last + 0.5) - 0.25).clamp(0, last)
+    return drawn if config.only_anchor is None else torch.full_like(drawn, config.only_anchor)
+
+
+def narrowed(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """`state` cut to the leading channels of layers that are narrower in `model`: a start, not the same function."""
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    return {name: value[tuple(map(slice, wanted[name]))] for name, value in state.items() if name in wanted}
+
+
 def phase_at(config: TrainConfig, progress: float) -> Phase:
     hide = config.hide_context * max(0.0, 1 - progress / config.hide_context_until) if config.hide_context_until else 0
     return Phase(config.train_transforms, progress >= config.straight_through_from, hide)
-
-
-def build_optimizer(model: TrainingModel, config: TrainConfig) -> torch.optim.Optimizer:
-    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    fast = [parameter for name, parameter in trained if any(part in name for part in FAST_PARAMETERS)]
-    slow = [parameter for name, parameter in trained if not any(part in name for part in FAST_PARAMETERS)]
-    groups = [{"params": slow, "peak": config.learning_rate}, {"params": fast, "peak": config.fast_learning_rate}]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, progress: float) -> None:
-    """Linear warm-up, then a cosine down to a hundredth of the peak."""
-    factor = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    if progress < config.warmup:
-        factor *= max(progress / config.warmup, 0.01)
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Score:
     """
 
     bpp: dict[str, list[float]]
+    distortion: list[float]
     psnr: list[float]
     loss: dict[str, float]
 
@@ -60,4 +61,4 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
         )
         for name, rates in bpp.items()
     }
-    return Score(bpp, psnr, loss)
+    return Score(bpp, distortion, psnr, loss)

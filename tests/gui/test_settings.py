@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import Card
 from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
 TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -40,6 +43,17 @@ def told(idle_explorer: Explorer) -> list[tuple[str, str]]:
     messages: list[tuple[str, str]] = []
     idle_explorer.session.message.connect(lambda text, level: messages.append((text, level)))
     return messages
+
+
+def test_another_objective_keeps_the_place_on_the_slider(tiny_model: Model, ms_ssim_card: Card) -> None:
+    session = Session()
+    session.set_cards([tiny_model.card, ms_ssim_card])
+    assert session.lmbda == 0.0128
+    session.set_choice(gain_index=84)
+    session.use_card(ms_ssim_card)
+    assert session.choice.gain_index == 84 and 62 < session.lmbda < 120
+    session.use_card(tiny_model.card)
+    assert session.choice.gain_index == 84
 
 
 def test_settings_know_whether_they_are_on_the_disk(tmp_path: Path, unwritable: Path) -> None:
