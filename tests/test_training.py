@@ -117,6 +117,20 @@ def test_training_can_start_from_a_wider_model(images: Path, tmp_path: Path) -> 
     run.one_step()
 
 
+def test_a_prior_can_start_as_the_one_it_extends(images: Path, tmp_path: Path) -> None:
+    """The mean-scale hyperprior as the scale hyperprior with a mean of zero: the same bits before it learns more."""
+    names = ("scale-hyperprior", "mean-scale-hyperprior")
+    before = run_steps(configuration(images, tmp_path / "before", priors=names), 3)
+    start = {"start_from": (str(tmp_path / "before" / loop.CHECKPOINT),), "priors_from": {names[1]: names[0]}}
+    run = run_steps(configuration(images, tmp_path / "after", priors=names, **start), 0)
+    y_hat, position = torch.randint(-3, 4, (1, SMALL.latent_channels, 8, 8)).float(), torch.tensor([3.0])
+    scale, mean = (prior.bits(y_hat, torch.ones(1), position, True).per_image() for prior in run.model.priors.values())
+    torch.testing.assert_close(scale, mean)
+    assert before.ema["priors.mean_scale_hyperprior.parameters_net.mean.weight"].abs().max() > 0
+    run.one_step()
+    assert json.loads(loop.load_checkpoint(tmp_path / "after" / loop.CHECKPOINT)["config"])["priors_from"]
+
+
 def test_a_run_can_be_of_one_lambda_only(images: Path, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     everywhere = loop.positions(configuration(images, tmp_path, batch=500), generator)
