@@ -18,7 +18,7 @@ from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import measure_latents, section_bits
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import Card
+from jahp_gui.codec.models import DEFAULT_MODEL, Card
 from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.gui.samples import FIRST, path_of
 from jahp_gui.training.freeze import freeze
@@ -38,7 +38,7 @@ def rgb() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def shipped() -> Model:
-    return Model.load("psnr-1")
+    return Model.load(DEFAULT_MODEL)
 
 
 def problem_of(model: Model, rgb: np.ndarray, prior: str = "joint", **changes) -> Problem:
@@ -191,7 +191,8 @@ def test_weights_move_bits(shipped: Model, rgb: np.ndarray, few_steps: None) -> 
         share, error_inside, error_outside = shares(even, effort)
         weighted_share, weighted_inside, weighted_outside = shares(weighted, effort)
         assert weighted_share > 1.1 * share
-        assert weighted_inside < 1.1 * error_inside and weighted_outside > 1.3 * error_outside
+        # Inside, too, something is lost: latents near the edge have poor neighbours, in the prior and in the synthesis.
+        assert weighted_inside < 1.25 * error_inside and weighted_outside > 1.3 * error_outside
 
 
 def test_what_cannot_be_searched_is_said(tiny_model: Model, rgb: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from jahp_gui.paths import models_dir, user_models_dir
 CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
-DEFAULT_MODEL = "psnr-1"
+DEFAULT_MODEL = "psnr-2"
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
 

@@ -262,13 +262,15 @@ class Session(QObject):
     def use_card(self, card: Card) -> None:
         """Another model: its weights are still to be loaded; prior and λ are kept where it has them.
 
-        λ of MSE and of MS-SSIM are different things: from one to the other the place on the slider is kept.
+        λ of MSE and of MS-SSIM are different things: from one to the other the place on the slider is kept. The plot
+        shows what the model is optimised for.
         """
         lmbda = default_lmbda(card.lmbda_anchors)
         if self.card is not None and self.card.objective == card.objective:
             lmbda = self.lmbda
         elif self.card is not None:
             lmbda = lmbda_of(min(self.choice.gain_index, gain_index_count(card.lmbda_anchors) - 1), card.lmbda_anchors)
+            self.set_plot(metric="ms_ssim" if card.objective == "ms-ssim" else "psnr")
         self.card, self.model, self.model_error = card, None, ""
         prior = self.choice.prior if self.choice.prior in card.priors else default_prior(card)
         gain_index = gain_index_of(lmbda, card.lmbda_anchors)

@@ -45,15 +45,18 @@ def told(idle_explorer: Explorer) -> list[tuple[str, str]]:
     return messages
 
 
-def test_another_objective_keeps_the_place_on_the_slider(tiny_model: Model, ms_ssim_card: Card) -> None:
+def test_another_objective_keeps_the_place_on_the_slider_and_is_what_the_plot_shows(
+    tiny_model: Model, ms_ssim_card: Card
+) -> None:
     session = Session()
     session.set_cards([tiny_model.card, ms_ssim_card])
     assert session.lmbda == 0.0128
     session.set_choice(gain_index=84)
     session.use_card(ms_ssim_card)
+    assert session.plot.metric == "ms_ssim"
     assert session.choice.gain_index == 84 and 62 < session.lmbda < 120
     session.use_card(tiny_model.card)
-    assert session.choice.gain_index == 84
+    assert session.choice.gain_index == 84 and session.plot.metric == "psnr"
 
 
 def test_settings_know_whether_they_are_on_the_disk(tmp_path: Path, unwritable: Path) -> None:
