@@ -25,10 +25,18 @@ from hypothesis import strategies as st
 from jahp_gui.codec import container
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.container import MAX_SIDE, Header, pack, read_stream
-from jahp_gui.codec.errors import DigestError, JahpError, ModelError, NotAJahpFileError, OutputError, TrailingBytesError
+from jahp_gui.codec.errors import (
+    DigestError,
+    JahpError,
+    ModelError,
+    NotAJahpFileError,
+    OutputError,
+    TrailingBytesError,
+    UnknownModelError,
+)
 from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import installed_models, read_card
+from jahp_gui.codec.models import installed_models, model_of_file, read_card
 from jahp_gui.evaluation.trust import fuzz
 from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply, sealed
 from jahp_gui.evaluation.trust.subjects import Files, Images, Subject, is_sentence, picture
@@ -492,3 +500,8 @@ def test_a_file_whose_model_is_missing_is_told_in_one_sentence(monkeypatch: pyte
     data = pack(Header(4, 64, "lost-7", bytes(6), 20, 20, bytes(4)), b"", b"")
     told = complaint(lambda: decode(data, name="photo.jahp"), ModelError)
     assert told.startswith("photo.jahp was made with model 'lost-7', which is not installed;")
+
+
+def test_a_model_that_was_replaced_is_named_with_its_release() -> None:
+    told = complaint(lambda: model_of_file("psnr-1", bytes(6), "joint", "photo.jahp"), UnknownModelError)
+    assert told.startswith("photo.jahp was made with model 'psnr-1', which was replaced after release 0.1;")

@@ -19,6 +19,7 @@ CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
 DEFAULT_MODEL = "psnr-2"
+REPLACED = {"psnr-1": "0.1"}  # models that shipped once, and the last release that had them
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
 
@@ -160,10 +161,11 @@ def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
     try:
         card = find_model(model_id)
     except UnknownModelError as error:
-        raise UnknownModelError(
-            f"{name} was made with model '{model_id}', which is not installed; "
-            "set JAHP_MODELS to the folder that holds it."
-        ) from error
+        state, help = "is not installed", "set JAHP_MODELS to the folder that holds it"
+        if model_id in REPLACED:
+            state = f"was replaced after release {REPLACED[model_id]}"
+            help = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
+        raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {help}.") from error
     if prior not in card.priors or card.digest(prior) != digest:
         raise ModelMismatchError(
             f"{name} was made with other weights of model '{model_id}' (digest {digest.hex()}) than those installed; "

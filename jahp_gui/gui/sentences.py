@@ -52,6 +52,8 @@ TEMPLATES = (
     # models
     "There is no model named '{model}' here (installed: {have}); set JAHP_MODELS to the folder that holds it.",
     "{name} was made with model '{model}', which is not installed; set JAHP_MODELS to the folder that holds it.",
+    "{name} was made with model '{model}', which was replaced after release {release}; decode it with that release, "
+    "or set JAHP_MODELS to the folder that holds the model.",
     "{name} was made with other weights of model '{model}' (digest {digest}) than those installed; "
     "decode it with the release of JAHP Explorer that made it.",
     "The weights {path} cannot be read ({reason}); install the model again.",

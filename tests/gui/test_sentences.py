@@ -11,7 +11,7 @@ from PIL import Image
 
 from jahp_gui.codec import Model, decode, encode
 from jahp_gui.codec.codec import Target, encode_to_target
-from jahp_gui.codec.container import read_file
+from jahp_gui.codec.container import Header, pack, read_file
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.images import load_image, save_image
 from jahp_gui.codec.models import find_model, model_of_file
@@ -59,6 +59,8 @@ def file_sentences(folder: Path, data: bytes) -> dict[str, str]:
         path.write_bytes(content)
         found[name] = sentence(lambda path=path: read_file(path))  # type: ignore[misc]
     found["missing"] = sentence(lambda: read_file(folder / "missing.jahp"))
+    replaced = pack(Header(4, 64, "psnr-1", bytes(6), 20, 20, bytes(4)), b"", b"")
+    found["replaced"] = sentence(lambda: decode(replaced, name="old.jahp"))
     found["too large"] = sentence(lambda: decode(data, max_pixels=100, name="large.jahp"))
     return found
 
