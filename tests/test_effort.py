@@ -175,9 +175,13 @@ def test_ms_ssim_is_searched_for_where_the_model_is_made_for_it(
     assert costs[1] <= costs[0] and costs[2] < costs[0]
 
 
-def test_weights_move_bits(shipped: Model, rgb: np.ndarray, few_steps: None) -> None:
+def test_weights_move_bits(shipped: Model, few_steps: None) -> None:
+    with Image.open(path_of(FIRST)) as image:
+        rgb = np.array(image.convert("RGB").crop((100, 100, 356, 356)))
     inside = np.zeros(rgb.shape[:2], np.float32)
-    inside[32:80, 32:96] = 1.0
+    inside[64:192, 64:192] = (
+        1.0  # eight latents wide: those at its edge lose, for their neighbours are poor
+    )
     even, weighted = (problem_of(shipped, rgb, weights=weights) for weights in (None, inside * 0.98 + 0.02))
 
     def shares(problem: Problem, effort: int) -> tuple[float, float, float]:
@@ -185,14 +189,13 @@ def test_weights_move_bits(shipped: Model, rgb: np.ndarray, few_steps: None) -> 
         maps = measure_latents(shipped.prior("joint"), encoded.y_hat, GAIN_INDEX)
         bits = maps.bits.sum(2)
         error = ((decode(encoded.data, model=shipped).rgb - rgb.astype(float)) ** 2).mean(2)
-        return bits[2:5, 2:6].sum() / bits.sum(), error[inside > 0].mean(), error[inside == 0].mean()
+        return bits[4:12, 4:12].sum() / bits.sum(), error[inside > 0].mean(), error[inside == 0].mean()
 
     for effort in (1, 2):
         share, error_inside, error_outside = shares(even, effort)
         weighted_share, weighted_inside, weighted_outside = shares(weighted, effort)
         assert weighted_share > 1.1 * share
-        # Inside, too, something is lost: latents near the edge have poor neighbours, in the prior and in the synthesis.
-        assert weighted_inside < 1.25 * error_inside and weighted_outside > 1.3 * error_outside
+        assert weighted_inside < 1.1 * error_inside and weighted_outside > 1.3 * error_outside
 
 
 def test_what_cannot_be_searched_is_said(tiny_model: Model, rgb: np.ndarray) -> None:

@@ -30,7 +30,6 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import model_of_file
 from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.priors import prior_class, prior_of_code
-from jahp_gui.codec.rate_scale import default_lmbda
 from jahp_gui.codec.stopwatch import Stopwatch
 from jahp_gui.codec.transforms import STRIDE
 
@@ -93,8 +92,7 @@ def encode(
     of the search; whatever it raises ends it.
     Raises `UsageError` for a prior that the model does not have, a λ that is not positive, an effort there is not.
     """
-    lmbda = default_lmbda(model.card.lmbda_anchors) if lmbda is None else lmbda
-    if not lmbda > 0:
+    if lmbda is not None and not lmbda > 0:
         raise UsageError(f"λ must be positive, not {lmbda}.")
     watch = Stopwatch()
     gain_index = model.gain_index(lmbda)
@@ -271,7 +269,7 @@ def _cached_model(folder: str, digest: bytes, device: str) -> Model:
 
 def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float | None = None) -> Analysis:
     """What every latent of an image would cost, and what the prior predicts for it; λ as in `encode`."""
-    gain_index = model.gain_index(default_lmbda(model.card.lmbda_anchors) if lmbda is None else lmbda)
+    gain_index = model.gain_index(lmbda)
     y_hat = model.quantise(model.analysis(rgb), gain_index)
     return Analysis(y_hat, measure_latents(model.prior(prior), y_hat, gain_index), model, prior, gain_index)
 

@@ -20,7 +20,7 @@ from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
 from jahp_gui.codec.precision import full_precision, picture_precision
 from jahp_gui.codec.priors import FrozenPrior, Prior, prior_class
-from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, default_lmbda, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.codec.tiling import TILE, analysis_margin, pixels, synthesis_margin, tiles
 from jahp_gui.codec.transforms import STRIDE, build_transforms
 from jahp_gui.codec.weights import expand
@@ -53,9 +53,10 @@ class Model:
     def gain_indices(self) -> range:
         return range(gain_index_count(self.config.lmbda_anchors))
 
-    def gain_index(self, lmbda: float) -> int:
-        """The nearest gain index, at the ends of the range for λ outside it."""
-        return gain_index_of(lmbda, self.config.lmbda_anchors)
+    def gain_index(self, lmbda: float | None) -> int:
+        """The nearest gain index, at the ends of the range for λ outside it; of None, that of the model's own λ."""
+        anchors = self.config.lmbda_anchors
+        return gain_index_of(default_lmbda(anchors) if lmbda is None else lmbda, anchors)
 
     def lmbda(self, gain_index: int) -> float:
         return lmbda_of(gain_index, self.config.lmbda_anchors)

@@ -161,11 +161,11 @@ def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
     try:
         card = find_model(model_id)
     except UnknownModelError as error:
-        state, help = "is not installed", "set JAHP_MODELS to the folder that holds it"
+        state, remedy = "is not installed", "set JAHP_MODELS to the folder that holds it"
         if model_id in REPLACED:
             state = f"was replaced after release {REPLACED[model_id]}"
-            help = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
-        raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {help}.") from error
+            remedy = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
+        raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {remedy}.") from error
     if prior not in card.priors or card.digest(prior) != digest:
         raise ModelMismatchError(
             f"{name} was made with other weights of model '{model_id}' (digest {digest.hex()}) than those installed; "

@@ -265,15 +265,15 @@ class Session(QObject):
         λ of MSE and of MS-SSIM are different things: from one to the other the place on the slider is kept. The plot
         shows what the model is optimised for.
         """
-        lmbda = default_lmbda(card.lmbda_anchors)
-        if self.card is not None and self.card.objective == card.objective:
-            lmbda = self.lmbda
-        elif self.card is not None:
-            lmbda = lmbda_of(min(self.choice.gain_index, gain_index_count(card.lmbda_anchors) - 1), card.lmbda_anchors)
+        if self.card is None:
+            gain_index = gain_index_of(default_lmbda(card.lmbda_anchors), card.lmbda_anchors)
+        elif self.card.objective == card.objective:
+            gain_index = gain_index_of(self.lmbda, card.lmbda_anchors)
+        else:
+            gain_index = min(self.choice.gain_index, gain_index_count(card.lmbda_anchors) - 1)
             self.set_plot(metric="ms_ssim" if card.objective == "ms-ssim" else "psnr")
         self.card, self.model, self.model_error = card, None, ""
         prior = self.choice.prior if self.choice.prior in card.priors else default_prior(card)
-        gain_index = gain_index_of(lmbda, card.lmbda_anchors)
         self.choice = replace(self.choice, model_id=card.model_id, prior=prior, gain_index=gain_index).unrefined
         self._history, self._undone = [self.choice], []
         self.clear_results()
