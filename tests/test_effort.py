@@ -179,9 +179,7 @@ def test_weights_move_bits(shipped: Model, few_steps: None) -> None:
     with Image.open(path_of(FIRST)) as image:
         rgb = np.array(image.convert("RGB").crop((100, 100, 356, 356)))
     inside = np.zeros(rgb.shape[:2], np.float32)
-    inside[64:192, 64:192] = (
-        1.0  # eight latents wide: those at its edge lose, for their neighbours are poor
-    )
+    inside[64:192, 64:192] = 1.0  # eight latents wide: those at its edge lose, for their neighbours are poor
     even, weighted = (problem_of(shipped, rgb, weights=weights) for weights in (None, inside * 0.98 + 0.02))
 
     def shares(problem: Problem, effort: int) -> tuple[float, float, float]:
