@@ -1,5 +1,6 @@
 """The training loop: resumable at any step, one process or several (torchrun), CPU bfloat16 or GPU."""
 
+import importlib
 import json
 import math
 import os
@@ -57,6 +58,9 @@ def start_processes() -> tuple[int, int, torch.device]:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
     if world > 1:
+        # The first optimiser imports this. Imported while a group exists it keeps that group for good (as default
+        # arguments), and gloo's threads, alive after `destroy_process_group`, end some processes with SIGABRT.
+        importlib.import_module("torch._dynamo")
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return rank, world, device
 
@@ -91,6 +95,9 @@ class Run:
         else:
             self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if world > 1:
+            for value in self.model.state_dict().values():
+                dist.broadcast(value, 0)
         if not config.train_transforms:
             for module in (self.model.analysis, self.model.synthesis, self.model.gain):
                 module.requires_grad_(False)
@@ -100,9 +107,6 @@ class Run:
             self.ema = {name: value.to(device) for name, value in saved["ema"].items()}
             self.optimizer.load_state_dict(saved["optimizer"])
             self.step, self.trained_seconds = saved["step"], saved["trained_seconds"]
-        self.module: nn.Module = self.model
-        if world > 1:
-            self.module = nn.parallel.DistributedDataParallel(self.model)
 
     def until(self, deadline: float) -> None:
         """Train until the schedule ends or the clock reaches `deadline`, then save."""
@@ -157,9 +161,10 @@ class Run:
         position = positions(config, generator).to(self.device)
         self.optimizer.set_progress(progress, config.warmup)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            losses = self.module(x, position, phase_at(config, progress))
+            losses = self.model(x, position, phase_at(config, progress))
         self.optimizer.zero_grad()
         losses.total.backward()
+        self.average_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)
         self.optimizer.step()
         self.step += 1
@@ -168,6 +173,21 @@ class Run:
         state = self.model.state_dict()
         torch._foreach_lerp_(list(self.ema.values()), [state[name] for name in self.ema], 1 - decay)
         return torch.cat([losses.total.detach()[None], losses.distortion.detach()[None], losses.rate.detach()])
+
+    def average_gradients(self) -> None:
+        """The mean of all ranks' gradients, on every rank.
+
+        Not DistributedDataParallel: where its reducer is the last to hold the process group, the group is destroyed
+        with the interpreter locked, and waits for good for a gloo thread that waits for the interpreter.
+        """
+        if self.world == 1:
+            return
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        mean = torch.cat([gradient.flatten() for gradient in gradients]) / self.world
+        dist.all_reduce(mean)
+        parts = mean.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def validate(self) -> None:
         if self.rank != 0:
