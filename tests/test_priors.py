@@ -11,7 +11,7 @@ import torch
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.errors import InvalidHeaderError, ModelError, UsageError
-from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, FrozenLayer, freeze_matrix, load_layer
+from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, FrozenLayer, freeze_conv, freeze_matrix, load_layer, thaw_conv
 from jahp_gui.codec.latent_coding import decode_latents, encode_latents, measure_latents
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors import PRIORS, prior_class, prior_of_code
@@ -249,6 +249,25 @@ def test_the_largest_activations_a_layer_can_meet_give_the_integer_result() -> N
     x = ACTIVATION_LIMIT * generator.choice([-1, 1], (5, 2000))
     result = load_layer(stored, "x", leaky=True)(torch.from_numpy(x).double())
     assert result.numpy().astype(np.int64).tolist() == reference.dense(stored, "x", x, leaky=True).tolist()
+
+
+def test_rounding_errors_cancel_for_the_mean_input() -> None:
+    """Inputs far from zero, as hyper-latents at their limit are, cost an 8-bit layer less where they are expected."""
+    conv = torch.nn.Conv2d(40, 16, 3)
+    mean = np.random.default_rng(1).normal(0, 0.1, 40)
+    mean[:6] = [8, -8, 7.75, 8, 2, -1]
+    x = torch.from_numpy(mean).float()[None, :, None, None].expand(1, 40, 3, 3)
+
+    def worst(**how: np.ndarray) -> float:
+        stored = {f"x.{part}": value for part, value in freeze_conv(conv, 8, **how).items()}
+        assert np.abs(stored["x.weight"]).max() <= 127
+        frozen = torch.nn.Conv2d(40, 16, 3)
+        thaw_conv(frozen, stored, "x")
+        unit = torch.from_numpy(2.0 ** -stored["x.exponent"].astype(float))[:, None, None, None]
+        assert ((frozen.weight - conv.weight).abs() < unit).all()  # every weight is one of its two neighbours
+        return (frozen(x) - conv(x)).abs().max().item()
+
+    assert worst(input_mean=mean) < worst() / 4
 
 
 def test_names_and_codes_of_priors_are_unique_and_unknown_ones_are_refused_by_name() -> None:

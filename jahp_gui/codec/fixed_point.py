@@ -134,11 +134,38 @@ def freeze_matrix(weight: Tensor, bias: Tensor | None, bits: int) -> dict[str, n
     }
 
 
-def freeze_conv(conv: nn.Conv2d, bits: int, taps: Tensor | None = None) -> dict[str, np.ndarray]:
-    """A convolution as a matrix over (tap, channel), taps in raster order; `taps` (k, k) says which are not masked."""
+def freeze_conv(
+    conv: nn.Conv2d, bits: int, taps: Tensor | None = None, input_mean: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """A convolution as a matrix over (tap, channel), taps in raster order; `taps` (k, k) says which are not masked.
+
+    input_mean: (K,) of the convolution's input, where it is known: weights are then rounded so that their errors
+    cancel for it. An input channel that stands far from zero makes the error of every weight as much larger.
+    """
     kernel = conv.weight.detach().permute(0, 2, 3, 1)  # (N, k, k, K)
     kernel = kernel.flatten(1, 2) if taps is None else kernel[:, taps.bool()]
-    return freeze_matrix(kernel.flatten(1), conv.bias, bits)
+    arrays = freeze_matrix(kernel.flatten(1), conv.bias, bits)
+    if input_mean is None:
+        return arrays
+    exact = np.ldexp(kernel.double().cpu().numpy(), arrays["exponent"].astype(np.int32)[:, None, None])
+    rounded = round_cancelling(exact, input_mean).reshape(len(exact), -1)
+    return arrays | {"weight": rounded.T.astype(arrays["weight"].dtype)}
+
+
+def round_cancelling(values: np.ndarray, input_mean: np.ndarray) -> np.ndarray:
+    """`values` (N, taps, K) to integers above or below so that error · `input_mean` (K,) sums to about 0 at each tap.
+
+    Channel by channel, that of the largest mean first: each takes over what the ones before it left.
+    """
+    result, left = np.rint(values), np.zeros(values.shape[:2])
+    for channel in np.argsort(-np.abs(input_mean)):
+        mean = input_mean[channel]
+        if abs(mean) < 1e-3:  # the rest could carry nothing
+            break
+        exact = values[:, :, channel]
+        result[:, :, channel] = np.clip(np.rint(exact + left / mean), np.floor(exact), np.ceil(exact))
+        left += (exact - result[:, :, channel]) * mean
+    return result
 
 
 def thaw_matrix(tensors: Mapping[str, np.ndarray], name: str) -> tuple[Tensor, Tensor]:

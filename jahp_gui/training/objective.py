@@ -46,7 +46,7 @@ class TrainingModel(nn.Module):
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
         rate = torch.stack(
             [
-                prior.bits(y_tilde, gain, position, phase.straight_through, keep).per_image() / pixels
+                prior.bits(y_tilde, gain, position, phase.straight_through, keep).per_image(phase.side_weight) / pixels
                 for prior in self.each_prior().values()
             ]
         )
@@ -72,6 +72,7 @@ class Phase:
     train_transforms: bool
     straight_through: bool  # the prior, too, sees rounded latents (with the identity's gradient) instead of noise
     hide_context: float  # probability that a crop's context is hidden from the prior
+    side_weight: float = 1.0  # of the bits of z in the rate
 
 
 @dataclass

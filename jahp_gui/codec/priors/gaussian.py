@@ -15,7 +15,7 @@ from jahp_gui.codec.priors.base import Bits, Prior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS, ContextModel
 from jahp_gui.codec.priors.density import bits_of, floor
 from jahp_gui.codec.priors.frozen_gaussian import COMPRESSED_COUNT, FrozenGaussian
-from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position, load_encoder_side
+from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position, load_encoder_side, mean_input
 from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
 from jahp_gui.codec.transforms import zero_init
 
@@ -144,9 +144,10 @@ class GaussianPrior(Prior):
         arrays: dict[str, np.ndarray] = {}
         if self.hyperprior is not None:
             synthesis = self.hyperprior.synthesis
-            for name in ("up2", "up1", "out"):
-                layers[name] = freeze_conv(getattr(synthesis, name), self.weight_bits)
             arrays |= self.hyperprior.freeze_encoder_side()
+            layers["up2"] = freeze_conv(synthesis.up2, self.weight_bits, input_mean=mean_input(arrays["z.wide"]))
+            for name in ("up1", "out"):
+                layers[name] = freeze_conv(getattr(synthesis, name), self.weight_bits)
         if self.context is not None:
             layers["reduce"] = freeze_conv(self.context.reduce, self.weight_bits)
             layers["masked"] = freeze_conv(self.context.masked, self.weight_bits, self.context.mask)

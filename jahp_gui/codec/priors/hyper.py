@@ -12,13 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
-from jahp_gui.codec.priors.density import FactorizedDensity
+from jahp_gui.codec.priors.density import FactorizedDensity, floor
 from jahp_gui.codec.tables import normalise
 from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.weights import compact, expand
 
 HYPER_STRIDE = 4
 Z_LIMIT = 32  # the encoder clamps ẑ to −32 … 31, the symbols of a wide table row
+MIDDLE_POSITION = 3.5  # of the gain positions t, with the usual eight anchors
 Z_SCALE = 4.0  # z starts with a spread of a few units: noise of ±1/2 must not drown it while it learns
 ANALYSIS_MARGIN = 8  # latent positions: two 5×5 convolutions of stride 2 reach 2 + 4, and tiles keep multiples of 4
 LEAK = 0.125  # slope of the leaky ReLU of every network that is frozen: a power of two is exact
@@ -106,7 +107,8 @@ class Hyperprior(nn.Module):
         """Hyper features (B, F, h, w) and bits of z (B, C, h/4, w/4)."""
         z = self.analysis(y_hat).float()
         with torch.autocast(z.device.type, enabled=False):
-            z_tilde = quantise(z, straight_through).clamp(-Z_LIMIT, Z_LIMIT - 1)
+            # A clamp that lets channels come back: those that ran into the limits would stay there for good.
+            z_tilde = -floor(-floor(quantise(z, straight_through), -Z_LIMIT), 1 - Z_LIMIT)
             bits = self.density.interval_bits(z_tilde - 0.5, z_tilde + 0.5)
         return self.synthesis(z_tilde, position), bits
 
@@ -121,6 +123,15 @@ class Hyperprior(nn.Module):
         mass = np.diff(cumulative, axis=1)
         arrays["z.wide"] = normalise(np.concatenate([mass, np.zeros((len(mass), 1))], 1)).astype(np.int32)
         return arrays
+
+
+def mean_input(z_counts: np.ndarray) -> np.ndarray:
+    """The mean of what h_s reads, (C + 1,): of ẑ / 4 with stored counts (C, 65), and of t / 4.
+
+    Some channels of ẑ stand at one of their limits for good: constants that the training found of use.
+    """
+    symbols = np.arange(-Z_LIMIT, Z_LIMIT)
+    return np.append(z_counts[:, :-1] @ symbols / z_counts[:, :-1].sum(1) / Z_SCALE, MIDDLE_POSITION / 4)
 
 
 def load_encoder_side(tensors: Mapping[str, np.ndarray], config: ModelConfig) -> HyperAnalysis:
