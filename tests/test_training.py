@@ -21,7 +21,6 @@ from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import ModelError, UsageError
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
-from jahp_gui.codec.priors.hyper import Z_LIMIT, Hyperprior
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
@@ -118,20 +117,6 @@ def test_training_can_start_from_a_wider_model(images: Path, tmp_path: Path) -> 
     run.one_step()
 
 
-def test_a_prior_can_start_as_the_one_it_extends(images: Path, tmp_path: Path) -> None:
-    """The mean-scale hyperprior as the scale hyperprior with a mean of zero: the same bits before it learns more."""
-    names = ("scale-hyperprior", "mean-scale-hyperprior")
-    before = run_steps(configuration(images, tmp_path / "before", priors=names), 3)
-    start = {"start_from": (str(tmp_path / "before" / loop.CHECKPOINT),), "priors_from": {names[1]: names[0]}}
-    run = run_steps(configuration(images, tmp_path / "after", priors=names, **start), 0)
-    y_hat, position = torch.randint(-3, 4, (1, SMALL.latent_channels, 8, 8)).float(), torch.tensor([3.0])
-    scale, mean = (prior.bits(y_hat, torch.ones(1), position, True).per_image() for prior in run.model.priors.values())
-    torch.testing.assert_close(scale, mean)
-    assert before.ema["priors.mean_scale_hyperprior.parameters_net.mean.weight"].abs().max() > 0
-    run.one_step()
-    assert json.loads(loop.load_checkpoint(tmp_path / "after" / loop.CHECKPOINT)["config"])["priors_from"]
-
-
 def test_side_information_can_be_free_at_first(images: Path, tmp_path: Path) -> None:
     config = configuration(images, tmp_path, side_rate_from=0.5)
     assert [loop.phase_at(config, progress).side_weight for progress in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.5, 1.0, 1.0]
@@ -142,30 +127,6 @@ def test_side_information_can_be_free_at_first(images: Path, tmp_path: Path) -> 
     assert bits.z is not None
     torch.testing.assert_close(bits.per_image(0.0), bits.y.sum((1, 2, 3)))
     torch.testing.assert_close(bits.per_image(0.5), bits.y.sum((1, 2, 3)) + bits.z.sum((1, 2, 3)) / 2)
-
-
-def test_hyper_latents_beyond_the_limits_can_come_back() -> None:
-    """Of channels above the limit, a loss that wants them smaller has a gradient, one that wants them larger none."""
-    hyperprior = Hyperprior(SMALL)
-    for wish in (1.0, -1.0):
-        bias = hyperprior.analysis.layers[-1].bias
-        torch.nn.init.constant_(bias, 40.0)
-        hyperprior.synthesis = RecordsInput()
-        hyperprior(torch.zeros(1, SMALL.latent_channels, 8, 8), torch.tensor([3.0]), True)
-        z_tilde = hyperprior.synthesis.z_tilde
-        assert (z_tilde == Z_LIMIT - 1).all()
-        (gradient,) = torch.autograd.grad(wish * z_tilde.sum(), bias)
-        assert (gradient.abs() > 0).all() == (wish > 0)
-
-
-class RecordsInput(torch.nn.Module):
-    """Stands where h_s is, and keeps what it was given."""
-
-    z_tilde: torch.Tensor
-
-    def forward(self, z_tilde: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
-        self.z_tilde = z_tilde
-        return z_tilde
 
 
 def test_a_run_can_be_of_one_lambda_only(images: Path, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ class TrainConfig:
     minutes: float  # the whole schedule, in minutes of training (validation not counted)
     priors: tuple[str, ...] = ("joint",)
     start_from: tuple[str, ...] = ()  # checkpoints or model folders to start from, later ones win; none: KLT and random
-    priors_from: dict[str, str] = field(default_factory=dict)  # a prior starts as another one; layers of its own fresh
     train_transforms: bool = True  # false: the transforms stay as `start_from` has them, only priors learn
     crop: int = 128
     batch: int = 16  # per process

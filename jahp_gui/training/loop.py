@@ -89,8 +89,6 @@ class Run:
         elif config.start_from:
             for start in map(Path, config.start_from):
                 state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
-                for prior, other in config.priors_from.items():
-                    state = with_prior_from(state, prior, other)
                 self.model.load_state_dict(narrowed(state, self.model), strict=False)
         else:
             self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
@@ -229,13 +227,6 @@ def positions(config: TrainConfig, generator: torch.Generator) -> Tensor:
     last = len(config.model.lmbda_anchors) - 1
     drawn = (torch.rand(config.batch, generator=generator) * (last + 0.5) - 0.25).clamp(0, last)
     return drawn if config.only_anchor is None else torch.full_like(drawn, config.only_anchor)
-
-
-def with_prior_from(state: dict[str, Tensor], prior: str, other: str) -> dict[str, Tensor]:
-    """`state` in which `prior` has the weights of `other` and none of its own."""
-    own, source = (f"priors.{name.replace('-', '_')}." for name in (prior, other))
-    rest = {name: value for name, value in state.items() if not name.startswith(own)}
-    return rest | {name.replace(source, own): value for name, value in state.items() if name.startswith(source)}
 
 
 def narrowed(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
-from jahp_gui.codec.priors.density import FactorizedDensity, floor
+from jahp_gui.codec.priors.density import FactorizedDensity
 from jahp_gui.codec.tables import normalise
 from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.weights import compact, expand
@@ -107,8 +107,7 @@ class Hyperprior(nn.Module):
         """Hyper features (B, F, h, w) and bits of z (B, C, h/4, w/4)."""
         z = self.analysis(y_hat).float()
         with torch.autocast(z.device.type, enabled=False):
-            # A clamp that lets channels come back: those that ran into the limits would stay there for good.
-            z_tilde = -floor(-floor(quantise(z, straight_through), -Z_LIMIT), 1 - Z_LIMIT)
+            z_tilde = quantise(z, straight_through).clamp(-Z_LIMIT, Z_LIMIT - 1)
             bits = self.density.interval_bits(z_tilde - 0.5, z_tilde + 0.5)
         return self.synthesis(z_tilde, position), bits
 
