@@ -18,7 +18,7 @@ from jahp_gui.paths import models_dir, user_models_dir
 CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
-DEFAULT_MODEL = "psnr-2"
+DEFAULT_MODEL = "psnr-3"
 REPLACED = {"psnr-1": "0.1"}  # models that shipped once, and the last release that had them
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
