@@ -80,7 +80,7 @@ def test_soft_rate_is_the_coders(shipped: Model, rgb: np.ndarray, prior: str) ->
     latents = Latents(tensor(y_hat), None if z_hat is None else tensor(z_hat))
     y_bits = maps.bits.astype(np.float64)
     if soft.y_bits is None:
-        # What the coder escapes, in 24 bits or more, has under a Gaussian the likelihood's floor.
+        # What has the least count in the coder's tables, 24 bits, or is escaped, is at the likelihood's floor here.
         y_bits[y_bits > 23] = -math.log2(LIKELIHOOD_FLOOR)
     assert soft.bits(latents).item() == pytest.approx(y_bits.sum() + z_bits, rel=0.005)
     picture = soft.picture(latents.y)[0, :, : rgb.shape[0], : rgb.shape[1]].permute(1, 2, 0)

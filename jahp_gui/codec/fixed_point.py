@@ -118,17 +118,26 @@ def round_half_up(x: Tensor) -> Tensor:
     return torch.floor(x + 0.5)
 
 
-def freeze_matrix(weight: Tensor, bias: Tensor | None, bits: int) -> dict[str, np.ndarray]:
+def freeze_matrix(
+    weight: Tensor, bias: Tensor | None, bits: int, input_mean: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Integer weights of a linear map (N, K) with bias (N,): a dictionary of arrays as the model file stores them.
 
     Each output channel takes the largest exponent with which its weights fit `bits` bits (8 or 16, sign included).
+    input_mean: (C,) of the C channels that make up K, tap by tap, where it is known: weights are then rounded so that
+    their errors cancel for it. A channel that stands far from zero makes the error of its weights as much larger.
     """
     values = weight.detach().double().cpu().numpy()
     offsets = np.zeros(len(values)) if bias is None else bias.detach().double().cpu().numpy()
     largest = np.maximum(np.abs(values).max(1), 1e-9)
     exponent = np.floor(np.log2((2 ** (bits - 1) - 1) / largest)).clip(0, MAX_EXPONENT)
+    scaled = values * np.exp2(exponent)[:, None]
+    rounded = np.rint(scaled)
+    if input_mean is not None:
+        by_tap = scaled.reshape(len(scaled), -1, len(input_mean))
+        rounded = round_cancelling(by_tap, input_mean).reshape(scaled.shape)
     return {
-        "weight": np.rint(values * np.exp2(exponent)[:, None]).T.astype(np.int8 if bits == 8 else np.int16),
+        "weight": rounded.T.astype(np.int8 if bits == 8 else np.int16),
         "bias": np.rint(offsets * np.exp2(exponent + ACTIVATION_BITS)).astype(np.int64),
         "exponent": exponent.astype(np.uint8),
     }
@@ -137,19 +146,10 @@ def freeze_matrix(weight: Tensor, bias: Tensor | None, bits: int) -> dict[str, n
 def freeze_conv(
     conv: nn.Conv2d, bits: int, taps: Tensor | None = None, input_mean: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """A convolution as a matrix over (tap, channel), taps in raster order; `taps` (k, k) says which are not masked.
-
-    input_mean: (K,) of the convolution's input, where it is known: weights are then rounded so that their errors
-    cancel for it. An input channel that stands far from zero makes the error of every weight as much larger.
-    """
+    """A convolution as a matrix over (tap, channel), taps in raster order; `taps` (k, k) says which are not masked."""
     kernel = conv.weight.detach().permute(0, 2, 3, 1)  # (N, k, k, K)
     kernel = kernel.flatten(1, 2) if taps is None else kernel[:, taps.bool()]
-    arrays = freeze_matrix(kernel.flatten(1), conv.bias, bits)
-    if input_mean is None:
-        return arrays
-    exact = np.ldexp(kernel.double().cpu().numpy(), arrays["exponent"].astype(np.int32)[:, None, None])
-    rounded = round_cancelling(exact, input_mean).reshape(len(exact), -1)
-    return arrays | {"weight": rounded.T.astype(arrays["weight"].dtype)}
+    return freeze_matrix(kernel.flatten(1), conv.bias, bits, input_mean)
 
 
 def round_cancelling(values: np.ndarray, input_mean: np.ndarray) -> np.ndarray:

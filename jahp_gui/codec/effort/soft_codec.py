@@ -24,7 +24,7 @@ class Latents(NamedTuple):
 class SoftCodec:
     """One model, prior and gain index in ordinary floats; within half a percent of the exact rate.
 
-    All but the rare latents that the coder escapes: they are 30 bits here, 24 or a few more there.
+    All but the rarest latents: they are 30 bits here, and 24, or 29 and more as escapes, in the coder's tables.
     reach: the largest |ŷ| that there will be.
     """
 
