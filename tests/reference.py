@@ -5,6 +5,7 @@ no code of the package's decoder. Slow; the tests hold the package to it.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,10 +73,43 @@ def shuffle(x: np.ndarray) -> np.ndarray:
 
 def hyper_features(tensors: Mapping[str, np.ndarray], z_hat: np.ndarray, gain_index: int) -> np.ndarray:
     plane = np.full((*z_hat.shape[:2], 1), 16 * gain_index, np.int64)
-    h = np.concatenate([z_hat.astype(np.int64) * 256, plane], 2)
+    h = np.concatenate([z_hat[:, :, : read_by_up2(tensors)].astype(np.int64) * 256, plane], 2)
     h = shuffle(convolve(tensors, "up2", h))
     h = shuffle(convolve(tensors, "up1", h))
     return convolve(tensors, "out", h)
+
+
+def read_by_up2(tensors: Mapping[str, np.ndarray]) -> int:
+    """Channels of ẑ that are not of the coarse means."""
+    return len(tensors["up2.weight"]) // 9 - 1
+
+
+def coarse_means(tensors: Mapping[str, np.ndarray], z_hat: np.ndarray, gain_index: int) -> np.ndarray | None:
+    """(4h, 4w, M) for ẑ (h, w, C), None where the prior has none."""
+    if "spread.weight" not in tensors:
+        return None
+    z = z_hat[:, :, read_by_up2(tensors) :].astype(np.int64) << 10
+    rows, columns, channels = z.shape
+    fine = np.zeros((4 * rows, 4 * columns, channels), np.int64)
+    for y, x in np.ndindex(rows, columns):
+        around = [
+            z[min(max(y + dy, 0), rows - 1), min(max(x + dx, 0), columns - 1)] for dy in (-1, 0, 1) for dx in (-1, 0, 1)
+        ]
+        cell = dense(tensors, "spread", np.concatenate(around), leaky=False).reshape(channels, 4, 4)
+        fine[4 * y : 4 * y + 4, 4 * x : 4 * x + 4] = cell.transpose(1, 2, 0)
+    gain = tensors["mean_gain"][gain_index].astype(np.int64)
+    return (dense(tensors, "expand", fine, leaky=False) * gain + 512) >> 10
+
+
+class Told(NamedTuple):
+    """What ẑ says of every position."""
+
+    features: np.ndarray
+    coarse: np.ndarray | None
+
+
+def told_by(tensors: Mapping[str, np.ndarray], z_hat: np.ndarray, gain_index: int) -> Told:
+    return Told(hyper_features(tensors, z_hat, gain_index), coarse_means(tensors, z_hat, gain_index))
 
 
 def causal(y_hat: np.ndarray, y: int, x: int) -> Iterator[np.ndarray]:
@@ -85,11 +119,13 @@ def causal(y_hat: np.ndarray, y: int, x: int) -> Iterator[np.ndarray]:
 
 
 def rows_at(
-    tensors: Mapping[str, np.ndarray], features: np.ndarray | None, y_hat: np.ndarray, y: int, x: int, gain_index: int
+    tensors: Mapping[str, np.ndarray], told: Told | None, y_hat: np.ndarray, y: int, x: int, gain_index: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Table row and offset of each channel at one position, from the latents before it in raster order."""
-    inputs = [] if features is None else [features[y, x]]
+    inputs = [] if told is None else [told.features[y, x]]
     linear = np.zeros(y_hat.shape[2], np.int64)
+    if told is not None and told.coarse is not None:
+        linear = linear + told.coarse[y, x]
     if "masked.weight" in tensors:
         known = list(causal(y_hat, y, x))
         table = tensors["compressed"].astype(np.int64)
@@ -98,7 +134,7 @@ def rows_at(
         inputs.append(dense(tensors, "masked", np.concatenate(reduced), leaky=True))
         total = (np.stack(known) * tensors["linear.weight"].astype(np.int64)).sum(0) << 10
         shift = tensors["linear.exponent"].astype(np.int64)
-        linear = (total + np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)) >> shift
+        linear = linear + ((total + np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)) >> shift)
     inputs.append(np.array([16 * gain_index], np.int64))
     h = dense(tensors, "second", dense(tensors, "first", np.concatenate(inputs), True), True)
     weight, bias = tensors["scale.weight"].astype(np.int64), tensors["scale.bias"].astype(np.int64)
@@ -138,12 +174,12 @@ def decode_latents(
 ) -> np.ndarray:
     """ŷ of a file of a conditional prior, front by front."""
     height, width, channels = shape
-    features = None
+    told = None
     if "z.wide" in tensors:
         decoder = RangeDecoder(z)
         z_shape = (-(-height // 4), -(-width // 4), len(tensors["z.wide"]))
         z_hat = np.array([decoder.decode(boundaries(tensors["z.wide"][c])) - 32 for *_, c in np.ndindex(*z_shape)])
-        features = hyper_features(tensors, z_hat.reshape(z_shape), gain_index)
+        told = told_by(tensors, z_hat.reshape(z_shape), gain_index)
     y_hat = np.zeros(shape, np.int64)
     decoder = RangeDecoder(y)
     has_context = "masked.weight" in tensors
@@ -153,7 +189,7 @@ def decode_latents(
     else:
         steps = [positions[start : start + 128] for start in range(0, len(positions), 128)]
     for step in filter(None, steps):
-        parts = [rows_at(tensors, features, y_hat, j, i, gain_index) for j, i in step]
+        parts = [rows_at(tensors, told, y_hat, j, i, gain_index) for j, i in step]
         rows, offsets = (np.concatenate(part) for part in zip(*parts, strict=True))
         values = decode_run(decoder, tensors, rows, offsets).reshape(len(step), channels)
         for (j, i), latents in zip(step, values, strict=True):

@@ -363,6 +363,7 @@ def test_lambdas_are_those_that_a_file_can_hold(folder: Path) -> None:
 
 CONFIGS = (
     ModelConfig(),
+    ModelConfig(coarse_channels=16),
     ModelConfig(transform="paper", transform_widths=(48,), latent_channels=64, hyper_channels=24),
     ModelConfig(transform_widths=(8, 12, 20), transform_blocks=(1, 2, 3), synthesis_blocks=(3, 2, 1)),
 )
@@ -397,9 +398,10 @@ def test_macs_of_the_priors_are_those_torch_counts(config: ModelConfig, name: st
     y, position = torch.zeros(1, config.latent_channels, side, side), torch.zeros(1)
     both, h_a, features = 0.0, 0.0, 0
     if prior.hyperprior is not None:
-        h_a = counted(prior.hyperprior.analysis, y)
-        z = torch.zeros(1, config.hyper_channels, side // 4, side // 4)
-        both += counted(prior.hyperprior.synthesis, z, position)
+        gain = torch.ones(1, config.latent_channels)
+        h_a = counted(prior.hyperprior.analysis, y, gain)
+        z = torch.zeros(1, prior.hyperprior.channels, side // 4, side // 4)
+        both += counted(prior.hyperprior.synthesis, z, gain, position)
         features += config.hyper_features
     if prior.context is not None:
         masked = 25 - len(CAUSAL_OFFSETS)  # the training module multiplies by the zeros of the mask, the codec does not

@@ -21,8 +21,10 @@ from jahp_gui.codec.priors.density import FactorizedDensity
 from jahp_gui.codec.priors.gaussian import gaussian_bits
 from jahp_gui.codec.wavefront import raster_runs, wavefronts
 
-TINY = Path(__file__).parent / "models" / "tiny"
+MODELS = Path(__file__).parent / "models"
+TINY = MODELS / "tiny"
 CONDITIONAL = [name for name in PRIORS if name != "factorized"]
+EXACT = [*(("tiny", name) for name in CONDITIONAL), ("tiny-coarse", "mean-scale-hyperprior")]
 CHANNELS = 8
 
 
@@ -31,9 +33,9 @@ def tiny() -> Model:
     return Model.load(TINY)
 
 
-def arrays_of(prior: str) -> dict[str, np.ndarray]:
-    tables = safetensors.numpy.load_file(TINY / "tables.safetensors")
-    return tables | safetensors.numpy.load_file(TINY / f"{prior}.safetensors")
+def arrays_of(prior: str, model: str = "tiny") -> dict[str, np.ndarray]:
+    tables = safetensors.numpy.load_file(MODELS / model / "tables.safetensors")
+    return tables | safetensors.numpy.load_file(MODELS / model / f"{prior}.safetensors")
 
 
 def some_latents(height: int, width: int, seed: int = 0, spread: float = 3.0) -> np.ndarray:
@@ -101,30 +103,30 @@ def test_frozen_rows_do_not_depend_on_latents_that_are_not_decoded_yet(tiny: Mod
             np.testing.assert_array_equal(full, causal)
 
 
-@pytest.mark.parametrize("name", CONDITIONAL)
+@pytest.mark.parametrize(("model", "name"), EXACT)
 @pytest.mark.parametrize("gain_index", [0, 37, 112])
-def test_every_table_index_equals_the_evaluation_in_plain_integers(tiny: Model, name: str, gain_index: int) -> None:
-    prior, tensors = tiny.prior(name), arrays_of(name)
+def test_every_table_index_equals_the_evaluation_in_plain_integers(model: str, name: str, gain_index: int) -> None:
+    prior, tensors = Model.load(MODELS / model).prior(name), arrays_of(name, model)
     y_hat = some_latents(6, 7, spread=1 + gain_index)
     y_hat[2, 3] = 32767  # beyond the stored table of compressed magnitudes
     z_hat = prior.side_information(y_hat, gain_index)
     state = prior.start(z_hat, 6, 7, gain_index)
     state.reveal(np.arange(42), y_hat.reshape(42, -1))
     rows, offsets = state.rows(np.arange(42))
-    features = None if z_hat is None else reference.hyper_features(tensors, z_hat, gain_index)
+    told = None if z_hat is None else reference.told_by(tensors, z_hat, gain_index)
     for place in range(42):
-        expected = reference.rows_at(tensors, features, y_hat, place // 7, place % 7, gain_index)
+        expected = reference.rows_at(tensors, told, y_hat, place // 7, place % 7, gain_index)
         np.testing.assert_array_equal(rows[place], expected[0])
         np.testing.assert_array_equal(offsets[place], expected[1])
 
 
-@pytest.mark.parametrize("name", CONDITIONAL)
-def test_a_decoder_written_from_the_specification_reads_the_same_latents(tiny: Model, name: str) -> None:
-    prior = tiny.prior(name)
+@pytest.mark.parametrize(("model", "name"), EXACT)
+def test_a_decoder_written_from_the_specification_reads_the_same_latents(model: str, name: str) -> None:
+    prior = Model.load(MODELS / model).prior(name)
     y_hat = some_latents(4, 5, spread=20)
     y_hat[1, 2, :4] = [32767, -32767, 5000, -900]
     z, y = encode_latents(prior, y_hat, 96)
-    assert reference.decode_latents(arrays_of(name), z, y, y_hat.shape, 96).tolist() == y_hat.tolist()
+    assert reference.decode_latents(arrays_of(name, model), z, y, y_hat.shape, 96).tolist() == y_hat.tolist()
 
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 9), (9, 1), (3, 3), (4, 4), (5, 7), (8, 3), (2, 30)]

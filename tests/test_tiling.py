@@ -79,14 +79,16 @@ def test_in_float64_tiled_and_untiled_latents_agree_to_a_billionth(monkeypatch: 
             torch.testing.assert_close(part, whole[0, :, tile.rows, tile.columns], atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize(("name", "prior"), [("tiny", "joint"), ("tiny-coarse", "mean-scale-hyperprior")])
 @pytest.mark.parametrize("size", [(33, 50), (16, 17), (9, 70)], ids=str)
 def test_tiled_and_untiled_hyper_latents_agree(
-    tiny_model: Model, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], name: str, prior: str
 ) -> None:
-    y_hat = np.random.default_rng(1).integers(-9, 10, (*size, tiny_model.config.latent_channels)).astype(np.int16)
-    whole = tiny_model.prior("joint").side_information(y_hat, 60)
+    model = Model.load(Path(__file__).parent / "models" / name)
+    y_hat = np.random.default_rng(1).integers(-9, 10, (*size, model.config.latent_channels)).astype(np.int16)
+    whole = model.prior(prior).side_information(y_hat, 60)
     monkeypatch.setattr(tiling, "TILE", 8)
-    tiled = tiny_model.prior("joint").side_information(y_hat, 60)
+    tiled = model.prior(prior).side_information(y_hat, 60)
     assert whole is not None
     assert tiled is not None
     assert (tiled != whole).mean() <= 1e-3

@@ -34,6 +34,7 @@ SMALL = ModelConfig(
     transform_widths=(4, 4, 4),
     synthesis_blocks=(1, 1, 1),
     hyper_channels=3,
+    coarse_channels=2,
     hyper_width=4,
     hyper_features=4,
     context_reduction=3,
@@ -114,6 +115,20 @@ def test_training_can_start_from_a_wider_model(images: Path, tmp_path: Path) -> 
     assert kept.shape[1] == 2 < whole.shape[1]
     torch.testing.assert_close(kept, whole[:, :2])
     torch.testing.assert_close(run.ema["analysis.out.weight"], wide.ema["analysis.out.weight"])
+    run.one_step()
+
+
+def test_training_can_start_from_a_model_without_coarse_means(images: Path, tmp_path: Path) -> None:
+    priors = ("mean-scale-hyperprior",)
+    without = dataclasses.replace(SMALL, coarse_channels=0)
+    old = run_steps(configuration(images, tmp_path / "old", priors=priors, model=without), 1)
+    start = (str(tmp_path / "old" / loop.CHECKPOINT),)
+    run = run_steps(configuration(images, tmp_path / "new", priors=priors, start_from=start), 0)
+    name = "priors.mean_scale_hyperprior.hyperprior.density.biases.0"
+    assert (len(old.ema[name]), len(run.ema[name])) == (3, 5)
+    torch.testing.assert_close(run.ema[name][:3], old.ema[name])
+    fresh = "priors.mean_scale_hyperprior.hyperprior.synthesis.coarse.expand.weight"
+    torch.testing.assert_close(run.ema[fresh][:, :, 0, 0], torch.eye(6, 2))
     run.one_step()
 
 
@@ -295,6 +310,26 @@ def test_a_model_gets_other_priors_and_its_other_files_stay(images: Path, tmp_pa
     rgb = np.asarray(Image.open(next(images.glob("*.png"))))
     model = Model.load(folder)
     for prior in after.priors:
+        assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
+
+
+def test_a_configuration_that_a_prior_would_not_fit_is_refused_and_one_that_fits_replaces(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, priors = tmp_path / "mine", ("scale-hyperprior", "mean-scale-hyperprior")
+    old = configuration(images, tmp_path / "run", priors=priors, model=dataclasses.replace(SMALL, coarse_channels=0))
+    run_steps(old, 1)
+    assert main(["freeze", str(tmp_path / "run" / loop.CHECKPOINT), str(folder), "--id", "x", "--title", "X"]) == 0
+    for name, some in (("scale", priors[:1]), ("mean", priors[1:])):
+        more = configuration(images, tmp_path / name, start_from=(str(folder),), priors=some, train_transforms=False)
+        run_steps(more, 1)
+    assert main(["freeze", str(tmp_path / "scale" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 2
+    assert "does not fit the prior 'mean-scale-hyperprior'" in capsys.readouterr().err
+    assert read_card(folder).config["coarse_channels"] == 0
+    assert main(["freeze", str(tmp_path / "mean" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 0
+    model, rgb = Model.load(folder), np.asarray(Image.open(next(images.glob("*.png"))))
+    assert model.config.coarse_channels == 2
+    for prior in model.card.priors:
         assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
 
 

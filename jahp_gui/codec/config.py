@@ -22,6 +22,7 @@ class ModelConfig:
     transform_blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of the analysis transform at 1/4, 1/8, 1/16
     synthesis_blocks: tuple[int, ...] = (2, 1, 1)  # the same for the synthesis transform: pixels gain most at 1/4
     hyper_channels: int = 96  # channels of the hyper-latents z
+    coarse_channels: int = 0  # more channels of z, for the coarse means of the prior that has them
     hyper_width: int = 192  # hidden width of hyper-analysis and hyper-synthesis
     hyper_features: int = 256  # what the hyper-synthesis hands to the entropy parameters
     context_reduction: int = 96  # 1×1 reduction of ŷ before the masked convolution

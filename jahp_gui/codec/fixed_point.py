@@ -215,7 +215,8 @@ def convolve3(layer: FrozenLayer, x: Tensor, rows: slice | None = None) -> Tenso
     return result
 
 
-def pixel_shuffle(x: Tensor) -> Tensor:
-    """(h, w, 4C) → (2h, 2w, C), channels in the order of `torch.nn.PixelShuffle(2)`."""
+def pixel_shuffle(x: Tensor, factor: int = 2) -> Tensor:
+    """(h, w, f²·C) → (f·h, f·w, C), channels in the order of `torch.nn.PixelShuffle(f)`."""
     height, width, channels = x.shape
-    return x.reshape(height, width, channels // 4, 2, 2).permute(0, 3, 1, 4, 2).reshape(2 * height, 2 * width, -1)
+    parts = x.reshape(height, width, channels // factor**2, factor, factor)
+    return parts.permute(0, 3, 1, 4, 2).reshape(factor * height, factor * width, -1)

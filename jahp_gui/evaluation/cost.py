@@ -14,6 +14,7 @@ from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.priors import PRIORS
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
 from jahp_gui.codec.priors.gaussian import GaussianPrior
+from jahp_gui.codec.priors.hyper import COARSE_KERNEL, HYPER_STRIDE
 from jahp_gui.codec.transforms import STRIDE, build_transforms
 
 PIXELS_AT_4, PIXELS_AT_8, PIXELS_AT_16 = 4**2, 8**2, 16**2  # per position at 1/4, 1/8, 1/16 resolution
@@ -78,6 +79,9 @@ def prior_macs(config: ModelConfig, prior: str) -> Macs:
         both += 9 * (c + 1) * 4 * w / PIXELS_AT_64 + 9 * w * 4 * w / PIXELS_AT_32
         both += 9 * w * config.hyper_features / PIXELS_AT_16
         features += config.hyper_features
+        if coarse := kind.coarse_channels(config):
+            h_a += m * coarse / PIXELS_AT_16 + COARSE_KERNEL**2 * coarse**2 / PIXELS_AT_64
+            both += 9 * coarse**2 * HYPER_STRIDE**2 / PIXELS_AT_64 + coarse * m / PIXELS_AT_16
     if kind.has_context:
         taps, reduced = len(CAUSAL_OFFSETS), config.context_reduction
         both += (m * reduced + taps * reduced * config.context_features + taps * m) / PIXELS_AT_16

@@ -10,8 +10,10 @@ import numpy as np
 import safetensors.numpy
 import torch
 
+from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import CARD, TABLES, TRANSFORMS, read_card
+from jahp_gui.codec.priors import prior_class
 from jahp_gui.codec.priors.gaussian import table_arrays
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
 from jahp_gui.codec.weights import compact
@@ -54,9 +56,15 @@ def replace_priors(model: TrainingModel, runs: Sequence[Mapping[str, Any]], fold
     """Give the model in `folder` the priors of `model`, which were trained on its transforms.
 
     Its other files stay byte for byte, so what they decode stays decodable. What the card says of results is of the old
-    priors and goes. Raises `UsageError` where the transforms are others.
+    priors and goes. Raises `UsageError` where the transforms are others, or the configuration does not fit what stays.
     """
     card = read_card(folder)
+    new_names = model.each_prior()
+    for name in card.priors:
+        if name not in new_names and shapes(name, ModelConfig.from_dict(card.config)) != shapes(name, model.config):
+            raise UsageError(
+                f"The runs' configuration does not fit the prior '{name}' of {folder}; train that one, too."
+            )
     kept = safetensors.numpy.load(card.read(TRANSFORMS))
     transforms = frozen_transforms(model)
     if kept.keys() != transforms.keys() or any(not np.array_equal(kept[key], transforms[key]) for key in kept):
@@ -66,7 +74,16 @@ def replace_priors(model: TrainingModel, runs: Sequence[Mapping[str, Any]], fold
     new = {name: write_part(folder, name, arrays) for name, arrays in frozen_priors(model).items()}
     content = json.loads((folder / CARD).read_text(encoding="utf-8"))
     training = content["training"] | {"runs": [*content["training"].get("runs", []), *runs]}
-    write_card(folder, content | {"files": card.files | new, "training": training, "results": {}})
+    write_card(
+        folder,
+        content | {"config": model.config.to_dict(), "files": card.files | new, "training": training, "results": {}},
+    )
+
+
+def shapes(prior: str, config: ModelConfig) -> dict[str, torch.Size]:
+    """Of all that a prior has learned."""
+    with torch.device("meta"):
+        return {name: value.shape for name, value in prior_class(prior)(config).state_dict().items()}
 
 
 def frozen_transforms(model: TrainingModel) -> dict[str, np.ndarray]:

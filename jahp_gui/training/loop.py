@@ -89,7 +89,7 @@ class Run:
         elif config.start_from:
             for start in map(Path, config.start_from):
                 state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
-                self.model.load_state_dict(narrowed(state, self.model), strict=False)
+                self.model.load_state_dict(fitted(state, self.model), strict=False)
         else:
             self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -229,10 +229,16 @@ def positions(config: TrainConfig, generator: torch.Generator) -> Tensor:
     return drawn if config.only_anchor is None else torch.full_like(drawn, config.only_anchor)
 
 
-def narrowed(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """`state` cut to the leading channels of layers that are narrower in `model`: a start, not the same function."""
-    wanted = {name: value.shape for name, value in model.state_dict().items()}
-    return {name: value[tuple(map(slice, wanted[name]))] for name, value in state.items() if name in wanted}
+def fitted(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """`state` for layers that are narrower or wider in `model`: a start, not the same function.
+
+    The leading channels that both have are taken; those that only the model has stay as they start.
+    """
+    result = {name: value.clone() for name, value in model.state_dict().items() if name in state}
+    for name, value in result.items():
+        common = tuple(slice(min(sizes)) for sizes in zip(value.shape, state[name].shape, strict=True))
+        value[common] = state[name][common]
+    return result
 
 
 def phase_at(config: TrainConfig, progress: float) -> Phase:

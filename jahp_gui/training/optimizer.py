@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.objective import TrainingModel
 
-FAST_PARAMETERS = ("gain.log_gain", "gain.log_inverse", "context.linear", "shift16", "shift8", "shift4", "density.")
+FAST_PARAMETERS = (
+    "gain.log_gain",
+    "gain.log_inverse",
+    "context.linear",
+    "coarse.",
+    "shift16",
+    "shift8",
+    "shift4",
+    "density.",
+)
 NEVER_MUON = (*FAST_PARAMETERS, "shortcut.")  # shortcuts start at the KLT
 MUON_ITERATIONS = 4  # of Newton and Schulz: they start at singular values of very different size and end near one
 MUON_ROWS = 256  # at most: orthogonalising costs the square of them, and is done in parts where there are more

@@ -1,7 +1,7 @@
-"""Write the golden files again: run `python tests/golden/make.py` only when the format or the tiny model changes.
+"""Write the golden files again: run `python tests/golden/make.py` only when the format or the tiny models change.
 
-One file per prior, one with escapes at the extreme values, one of a single pixel; `digests.json` holds what ŷ they
-must decode to, on every machine.
+One file per prior, one with coarse means, one with escapes at the extreme values, one of a single pixel; `digests.json`
+holds what ŷ they must decode to, on every machine.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors import PRIORS
 
 HERE = Path(__file__).parent
-TINY = HERE.parent / "models" / "tiny"
+MODELS = HERE.parent / "models"
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -28,7 +28,7 @@ def picture(height: int, width: int) -> np.ndarray:
 
 
 def main() -> None:
-    model = Model.load(TINY)
+    model, with_coarse_means = Model.load(MODELS / "tiny"), Model.load(MODELS / "tiny-coarse")
     files = {name: encode(model, picture(150, 203), prior=name, lmbda=0.1).data for name in PRIORS}
     files["one-pixel"] = encode(model, picture(1, 1), lmbda=0.2).data
     extreme = np.random.default_rng(3).choice(
@@ -36,9 +36,11 @@ def main() -> None:
     )
     files["extreme-escapes"] = encode_y_hat(model, extreme, 80, 96, "joint", 112).data
     digests = {}
-    for name, data in files.items():
+    mean_scale = encode(with_coarse_means, picture(150, 203), prior="mean-scale-hyperprior", lmbda=0.1)
+    models = dict.fromkeys(files, model) | {"coarse-means": with_coarse_means}
+    for name, data in (files | {"coarse-means": mean_scale.data}).items():
         (HERE / f"{name}.jahp").write_bytes(data)
-        digests[name] = hashlib.sha256(decode(data, model=model).y_hat.astype("<i4").tobytes()).hexdigest()
+        digests[name] = hashlib.sha256(decode(data, model=models[name]).y_hat.astype("<i4").tobytes()).hexdigest()
     (HERE / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")
 
 

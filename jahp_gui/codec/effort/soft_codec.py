@@ -32,6 +32,7 @@ class SoftCodec:
         self.device = device = torch.device(model.device)
         self.synthesis = model.synthesis_network.to(device)
         self.position = position(gain_index).to(device)
+        self.gain = torch.from_numpy(model.gain_of(gain_index)).to(device)[None]
         self.inverse = torch.from_numpy(model.inverse_gain_of(gain_index)).to(device)[None, :, None, None]
         thawed = model.thawed(prior)
         self.networks = thawed.to(device) if isinstance(thawed, GaussianPrior) else None
@@ -50,9 +51,9 @@ class SoftCodec:
         assert self.networks is not None
         if latents.z is None or self.z_bits is None or self.networks.hyperprior is None:
             return self.networks.conditional_bits(latents.y, None, self.position).sum()
-        features = self.networks.hyperprior.synthesis(latents.z, self.position)
-        features = features[:, :, : latents.y.shape[2], : latents.y.shape[3]]
-        return self.networks.conditional_bits(latents.y, features, self.position).sum() + self.z_bits(latents.z).sum()
+        told = self.networks.hyperprior.synthesis(latents.z, self.gain, self.position)
+        told = told.cut(*latents.y.shape[2:])
+        return self.networks.conditional_bits(latents.y, told, self.position).sum() + self.z_bits(latents.z).sum()
 
     def picture(self, y: Tensor) -> Tensor:
         """x̂ (1, 3, 16h, 16w) in [0, 1] of latents y."""

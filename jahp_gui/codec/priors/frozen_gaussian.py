@@ -21,7 +21,7 @@ from jahp_gui.codec.fixed_point import (
 )
 from jahp_gui.codec.priors.base import CodingState, FrozenPrior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
-from jahp_gui.codec.priors.hyper import HyperAnalysis, load_encoder_side
+from jahp_gui.codec.priors.hyper import HYPER_STRIDE, HyperAnalysis, load_encoder_side
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.codec.tables import NARROW_WIDTH, SymbolTables
 from jahp_gui.codec.wavefront import wavefronts
@@ -29,6 +29,7 @@ from jahp_gui.codec.wavefront import wavefronts
 COMPRESSED_COUNT = 2048  # entries of the stored table of log(1 + |ŷ|); larger magnitudes use the last
 Z_UNIT = 1 << (ACTIVATION_BITS - 2)  # h_s reads ẑ / 4
 POSITION_UNIT = (1 << ACTIVATION_BITS) // (4 * STEPS_PER_ANCHOR)  # and t / 4 of the gain index 16·t
+GAIN_UNIT = 2.0**-ACTIVATION_BITS  # of the stored gains
 MEAN_LIMIT = 1 << 30
 FEATURE_ROWS = 64  # of hyper features computed at a time; even
 BATCH = 512  # positions whose rows are computed at a time where nothing forces fewer
@@ -44,6 +45,7 @@ class FrozenGaussian(FrozenPrior):
         has_hyperprior: bool,
         has_context: bool,
         has_means: bool,
+        coarse_channels: int,
     ):
         self.config = config
         self.has_side_information = has_hyperprior  # type: ignore[misc]
@@ -64,9 +66,13 @@ class FrozenGaussian(FrozenPrior):
         self.head = FrozenLayer(weight, bias, torch.cat(units), leaky=False)
         if has_hyperprior:
             self.up2, self.up1, self.out = (load_layer(tensors, name, leaky=True) for name in ("up2", "up1", "out"))
-            self.hyper_analysis: HyperAnalysis = load_encoder_side(tensors, config)
+            self.hyper_analysis: HyperAnalysis = load_encoder_side(tensors, config, coarse_channels)
             z_wide = tensors["z.wide"].astype(np.int64)
             self.z_tables = SymbolTables(np.empty((0, NARROW_WIDTH), np.int64), z_wide, np.zeros(len(z_wide), np.int64))
+        self.has_coarse_means = coarse_channels > 0
+        if self.has_coarse_means:
+            self.spread, self.expand = (load_layer(tensors, name, leaky=False) for name in ("spread", "expand"))
+            self.mean_gain = torch.from_numpy(tensors["mean_gain"])
         if has_context:
             self.reduce = load_layer(tensors, "reduce", leaky=False)
             self.masked = load_layer(tensors, "masked", leaky=True)
@@ -77,23 +83,28 @@ class FrozenGaussian(FrozenPrior):
         return wavefronts(height, width) if self.has_context else super().schedule(height, width)
 
     def side_information(self, y_hat: np.ndarray, gain_index: int) -> np.ndarray | None:
-        return self.hyper_analysis.choose(y_hat) if self.has_side_information else None
+        if not self.has_side_information:
+            return None
+        gain = self.mean_gain[gain_index : gain_index + 1] * GAIN_UNIT if self.has_coarse_means else None
+        return self.hyper_analysis.choose(y_hat, gain)
 
     def side_tables(self) -> SymbolTables:
         return self.z_tables
 
     def start(self, z_hat: np.ndarray | None, height: int, width: int, gain_index: int) -> "GaussianState":
-        features = None
+        features = coarse = None
         if z_hat is not None:
             features = self._hyper_features(z_hat, height, width, gain_index).reshape(height * width, -1)
-        return GaussianState(self, features, height, width, gain_index)
+        if z_hat is not None and self.has_coarse_means:
+            coarse = self._coarse(z_hat, height, width).reshape(height * width, -1)
+        return GaussianState(self, features, coarse, height, width, gain_index)
 
     def _hyper_features(self, z_hat: np.ndarray, height: int, width: int, gain_index: int) -> Tensor:
         """h_s of ẑ (h/4, w/4, C): (h, w, F) integers, held in float32.
 
         The widest map, that before the last convolution, is there a band of rows at a time.
         """
-        z = torch.from_numpy(z_hat.astype(np.float32)) * Z_UNIT
+        z = torch.from_numpy(z_hat[:, :, : self.config.hyper_channels].astype(np.float32)) * Z_UNIT
         h = torch.cat([z, torch.full((*z.shape[:2], 1), float(POSITION_UNIT * gain_index))], 2)
         h = pixel_shuffle(convolve3(self.up2, h))
         features = torch.empty(height, width, len(self.out.unit), dtype=torch.float32)
@@ -106,12 +117,28 @@ class FrozenGaussian(FrozenPrior):
             features[top:bottom] = convolve3(self.out, wide, slice(top - first, bottom - first))[:, :width]
         return features
 
+    def _coarse(self, z_hat: np.ndarray, height: int, width: int) -> Tensor:
+        """What the coarse means are made of, (h, w, channels) integers, held in float32."""
+        known = np.pad(z_hat[:, :, self.config.hyper_channels :], ((1, 1), (1, 1), (0, 0)), mode="edge")
+        z = torch.from_numpy(known.astype(np.float32)) * (1 << ACTIVATION_BITS)
+        spread = convolve3(self.spread, z)[1:-1, 1:-1]
+        return pixel_shuffle(spread, HYPER_STRIDE)[:height, :width]
+
 
 class GaussianState(CodingState):
     """The causal neighbourhood of one image, zero where nothing is known yet, and the rows it gives."""
 
-    def __init__(self, prior: FrozenGaussian, features: Tensor | None, height: int, width: int, gain_index: int):
-        self.prior, self.features = prior, features
+    def __init__(
+        self,
+        prior: FrozenGaussian,
+        features: Tensor | None,
+        coarse: Tensor | None,
+        height: int,
+        width: int,
+        gain_index: int,
+    ):
+        self.prior, self.features, self.coarse = prior, features, coarse
+        self.gain_index = gain_index
         self.tables = prior.tables
         self.position = float(POSITION_UNIT * gain_index)
         self.width = width
@@ -149,10 +176,13 @@ class GaussianState(CodingState):
         if self.features is not None:
             features.append(self.features[torch.from_numpy(positions)])
         linear: Tensor | float = 0.0
+        if self.coarse is not None:
+            coarse = prior.expand(self.coarse[torch.from_numpy(positions)]).double()
+            linear = round_half_up(coarse * prior.mean_gain[self.gain_index] * GAIN_UNIT)
         if prior.has_context:
             around = self._cells(positions)[:, None] + self.neighbours  # (n, 12)
             features.append(prior.masked(self.reduced[around].flatten(1)))
-            linear = linear_mean(prior.linear, self.latents[around])
+            linear = linear + linear_mean(prior.linear, self.latents[around])
         features.append(torch.full((len(positions), 1), self.position))
         h = prior.second(prior.first(torch.cat(features, 1)))
         head = prior.head(h)

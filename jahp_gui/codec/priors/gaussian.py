@@ -10,12 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
-from jahp_gui.codec.fixed_point import freeze_conv, freeze_matrix, thaw_conv, thaw_matrix
+from jahp_gui.codec.fixed_point import ACTIVATION_BITS, freeze_conv, freeze_matrix, thaw_conv, thaw_matrix
 from jahp_gui.codec.priors.base import Bits, Prior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS, ContextModel
 from jahp_gui.codec.priors.density import bits_of, floor
 from jahp_gui.codec.priors.frozen_gaussian import COMPRESSED_COUNT, FrozenGaussian
-from jahp_gui.codec.priors.hyper import LEAK, Hyperprior, append_position, load_encoder_side, mean_input
+from jahp_gui.codec.priors.hyper import (
+    LEAK,
+    HyperPrediction,
+    Hyperprior,
+    append_position,
+    load_encoder_side,
+    mean_input,
+)
 from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
 from jahp_gui.codec.transforms import zero_init
 
@@ -104,35 +111,42 @@ class GaussianPrior(Prior):
     has_hyperprior: ClassVar[bool]
     has_context: ClassVar[bool]
     has_means: ClassVar[bool] = True
+    has_coarse_means: ClassVar[bool] = False  # a linear path from ẑ to the means, as the context model's from ŷ
     weight_bits: ClassVar[int] = 8  # of the frozen networks; 16 costs twice the bytes, see models/README.md
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
-        self.hyperprior = Hyperprior(config) if self.has_hyperprior else None
+        self.hyperprior = Hyperprior(config, self.coarse_channels(config)) if self.has_hyperprior else None
         self.context = ContextModel(config) if self.has_context else None
         features = config.hyper_features * self.has_hyperprior + config.context_features * self.has_context
         self.parameters_net = EntropyParameters(features, config, scale_only=not self.has_means)
 
+    @classmethod
+    def coarse_channels(cls, config: ModelConfig) -> int:
+        """Channels of z behind coarse means."""
+        return config.coarse_channels if cls.has_coarse_means else 0
+
     def bits(
         self, y_tilde: Tensor, gain: Tensor, position: Tensor, straight_through: bool, keep: Tensor | None = None
     ) -> Bits:
-        hyper_features = z_bits = None
+        told = z_bits = None
         if self.hyperprior is not None:
-            hyper_features, z_bits = self.hyperprior(y_tilde, position, straight_through)
-        return Bits(self.conditional_bits(y_tilde, hyper_features, position, keep), z_bits)
+            told, z_bits = self.hyperprior(y_tilde, gain, position, straight_through)
+        return Bits(self.conditional_bits(y_tilde, told, position, keep), z_bits)
 
     def conditional_bits(
-        self, y_tilde: Tensor, hyper_features: Tensor | None, position: Tensor, keep: Tensor | None = None
+        self, y_tilde: Tensor, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None
     ) -> Tensor:
-        """−log2 p(ŷ | ẑ) of latents (B, M, h, w), of the same shape, given h_s(ẑ) (B, F, h, w) where there is one."""
-        features = [] if hyper_features is None else [hyper_features]
-        linear: Tensor | float = 0.0
+        """−log2 p(ŷ | ẑ) of latents (B, M, h, w), of the same shape, given what h_s told where there is one."""
+        features = [] if told is None else [told.features]
+        linear: Tensor | float = 0.0 if told is None or told.mean is None else told.mean
         if self.context is not None:
-            context_features, linear = self.context(y_tilde)
+            context_features, predicted = self.context(y_tilde)
             if keep is not None:
                 context_features = context_features * keep[:, None, None, None].to(context_features.dtype)
-                linear = linear * keep[:, None, None, None]
+                predicted = predicted * keep[:, None, None, None]
             features.append(context_features)
+            linear = linear + predicted
         index, mean = self.parameters_net(torch.cat(features, 1), position)
         with torch.autocast(y_tilde.device.type, enabled=False):
             scale = SCALE_MIN * torch.exp(SCALE_STEP * floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
@@ -145,9 +159,14 @@ class GaussianPrior(Prior):
         if self.hyperprior is not None:
             synthesis = self.hyperprior.synthesis
             arrays |= self.hyperprior.freeze_encoder_side()
-            layers["up2"] = freeze_conv(synthesis.up2, self.weight_bits, input_mean=mean_input(arrays["z.wide"]))
+            read = arrays["z.wide"][: self.config.hyper_channels]
+            layers["up2"] = freeze_conv(synthesis.up2, self.weight_bits, input_mean=mean_input(read))
             for name in ("up1", "out"):
                 layers[name] = freeze_conv(getattr(synthesis, name), self.weight_bits)
+            if synthesis.coarse is not None:
+                layers["spread"] = freeze_conv(synthesis.coarse.spread, 16)
+                layers["expand"] = freeze_conv(synthesis.coarse.expand, 16)
+                arrays["mean_gain"] = np.rint(gains * (1 << ACTIVATION_BITS)).astype(np.int32)
         if self.context is not None:
             layers["reduce"] = freeze_conv(self.context.reduce, self.weight_bits)
             layers["masked"] = freeze_conv(self.context.masked, self.weight_bits, self.context.mask)
@@ -158,7 +177,8 @@ class GaussianPrior(Prior):
 
     @classmethod
     def load_frozen(cls, tensors: Mapping[str, np.ndarray], config: ModelConfig) -> FrozenGaussian:
-        return FrozenGaussian(tensors, config, cls.has_hyperprior, cls.has_context, cls.has_means)
+        coarse = cls.coarse_channels(config)
+        return FrozenGaussian(tensors, config, cls.has_hyperprior, cls.has_context, cls.has_means, coarse)
 
     @classmethod
     @torch.no_grad()
@@ -167,9 +187,15 @@ class GaussianPrior(Prior):
         prior = cls(config)
         prior.parameters_net.thaw(tensors)
         if prior.hyperprior is not None:
-            prior.hyperprior.analysis.load_state_dict(load_encoder_side(tensors, config).state_dict())
+            prior.hyperprior.analysis.load_state_dict(
+                load_encoder_side(tensors, config, cls.coarse_channels(config)).state_dict()
+            )
+            synthesis = prior.hyperprior.synthesis
             for name in ("up2", "up1", "out"):
-                thaw_conv(getattr(prior.hyperprior.synthesis, name), tensors, name)
+                thaw_conv(getattr(synthesis, name), tensors, name)
+            if synthesis.coarse is not None:
+                thaw_conv(synthesis.coarse.spread, tensors, "spread")
+                thaw_conv(synthesis.coarse.expand, tensors, "expand")
         if prior.context is not None:
             thaw_conv(prior.context.reduce, tensors, "reduce")
             thaw_conv(prior.context.masked, tensors, "masked", prior.context.mask)

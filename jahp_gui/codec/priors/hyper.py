@@ -1,10 +1,13 @@
 """The hyperprior: side information z about ŷ (Ballé et al. 2018; Minnen et al. 2018, figure 1).
 
-ŷ (B, M, h, w) with h and w multiples of 4  →  z (B, C, h/4, w/4)  →  hyper features (B, F, h, w).
+ŷ (B, M, h, w) with h and w multiples of 4  →  z (B, C, h/4, w/4)  →  hyper features (B, F, h, w)
+
+and, where `coarse` more channels of z say so, coarse means (B, M, h, w).
 """
 
 import copy
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ HYPER_STRIDE = 4
 Z_LIMIT = 32  # the encoder clamps ẑ to −32 … 31, the symbols of a wide table row
 MIDDLE_POSITION = 3.5  # of the gain positions t, with the usual eight anchors
 Z_SCALE = 4.0  # z starts with a spread of a few units: noise of ±1/2 must not drown it while it learns
+COARSE_KERNEL = HYPER_STRIDE + 8  # latent positions: a cell of ẑ, and as much again on either side as the means reach
 ANALYSIS_MARGIN = 8  # latent positions: two 5×5 convolutions of stride 2 reach 2 + 4, and tiles keep multiples of 4
 LEAK = 0.125  # slope of the leaky ReLU of every network that is frozen: a power of two is exact
 
@@ -38,9 +42,9 @@ def compress(y_hat: Tensor) -> Tensor:
 class HyperAnalysis(nn.Module):
     """h_a: runs only in the encoder, in ordinary floats."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, coarse: int):
         super().__init__()
-        self.channels = config.hyper_channels
+        self.channels = config.hyper_channels + coarse
         width = config.hyper_width
         self.layers = nn.Sequential(
             nn.Conv2d(config.latent_channels, width, 1),
@@ -49,22 +53,75 @@ class HyperAnalysis(nn.Module):
             nn.LeakyReLU(LEAK),
             nn.Conv2d(width, config.hyper_channels, 5, stride=2, padding=2),
         )
+        self.coarse = CoarseAnalysis(config, coarse) if coarse else None
 
-    def forward(self, y_hat: Tensor) -> Tensor:
-        return Z_SCALE * self.layers(compress(y_hat))
+    def forward(self, y_hat: Tensor, gain: Tensor | None) -> Tensor:
+        """z (B, C, h/4, w/4), not yet rounded, of ŷ (B, M, h, w) at gains (B, M), which only coarse means need."""
+        z = Z_SCALE * self.layers(compress(y_hat))
+        if self.coarse is None:
+            return z
+        assert gain is not None
+        with torch.autocast(y_hat.device.type, enabled=False):
+            return torch.cat([z.float(), self.coarse(y_hat / gain[:, :, None, None])], 1)
 
     @torch.no_grad()
-    def choose(self, y_hat: np.ndarray) -> np.ndarray:
-        """ẑ (⌈h/4⌉, ⌈w/4⌉, C) int16 for ŷ (h, w, M) int16; ŷ is padded to multiples of 4 by edge replication."""
+    def choose(self, y_hat: np.ndarray, gain: Tensor | None = None) -> np.ndarray:
+        """ẑ (⌈h/4⌉, ⌈w/4⌉, C) int16 for ŷ (h, w, M) int16 at gains (1, M).
+
+        ŷ is padded to multiples of 4 by edge replication.
+        """
         height, width, _ = y_hat.shape
         z_hat = np.empty((-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), self.channels), np.int16)
         for tile in tiles(height, width, ANALYSIS_MARGIN):
             part = torch.from_numpy(y_hat[tile.rows_with_margin, tile.columns_with_margin]).permute(2, 0, 1)[None]
             padding = (0, -part.shape[3] % HYPER_STRIDE, 0, -part.shape[2] % HYPER_STRIDE)
-            z = torch.round(self(F.pad(part.float(), padding, mode="replicate"))).clamp(-Z_LIMIT, Z_LIMIT - 1)
+            z = torch.round(self(F.pad(part.float(), padding, mode="replicate"), gain)).clamp(-Z_LIMIT, Z_LIMIT - 1)
             inner = z[0].permute(1, 2, 0)[tuple(shrunk(side) for side in tile.inner)]
             z_hat[shrunk(tile.rows), shrunk(tile.columns)] = inner.to(torch.int16).numpy()
         return z_hat
+
+
+class CoarseAnalysis(nn.Module):
+    """A linear map of the latents before their gain, so the same at every λ, to the channels of z behind coarse means.
+
+    The rest of h_a and h_s sees latents through a logarithm, and a mean needs its inverse: they do not find one.
+    Starts as the averages over 4×4 positions of the first channels, which hold the lowest frequencies.
+    """
+
+    def __init__(self, config: ModelConfig, channels: int):
+        super().__init__()
+        self.reduce = nn.Conv2d(config.latent_channels, channels, 1, bias=False)
+        self.gather = nn.Conv2d(
+            channels, channels, COARSE_KERNEL, HYPER_STRIDE, padding=4, padding_mode="replicate", bias=False
+        )
+        with torch.no_grad():
+            self.reduce.weight.copy_(torch.eye(channels, config.latent_channels)[:, :, None, None])
+            average = F.pad(torch.full((HYPER_STRIDE, HYPER_STRIDE), HYPER_STRIDE**-2.0), (4, 4, 4, 4))
+            self.gather.weight.copy_(torch.eye(channels)[:, :, None, None] * average)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.gather(self.reduce(y))
+
+
+class CoarseSynthesis(nn.Module):
+    """Means (B, M, h, w) of the latents before their gain, linear in their channels of ẑ; starts as interpolation."""
+
+    def __init__(self, config: ModelConfig, channels: int):
+        super().__init__()
+        self.spread = nn.Conv2d(
+            channels, channels * HYPER_STRIDE**2, 3, padding=1, padding_mode="replicate", bias=False
+        )
+        self.expand = nn.Conv2d(channels, config.latent_channels, 1, bias=False)
+        with torch.no_grad():
+            # Weights of the value before, at and after a cell, for the four places inside it.
+            place = (torch.arange(HYPER_STRIDE) + 0.5) / HYPER_STRIDE - 0.5
+            taps = torch.stack([(-place).clamp(min=0), 1 - place.abs(), place.clamp(min=0)], 1)
+            bilinear = torch.einsum("ik,jl->ijkl", taps, taps).flatten(0, 1)
+            self.spread.weight.copy_(torch.einsum("cd,pkl->cpdkl", torch.eye(channels), bilinear).flatten(0, 1))
+            self.expand.weight.copy_(torch.eye(config.latent_channels, channels)[:, :, None, None])
+
+    def forward(self, z_hat: Tensor) -> Tensor:
+        return self.expand(F.pixel_shuffle(self.spread(z_hat), HYPER_STRIDE))
 
 
 class HyperSynthesis(nn.Module):
@@ -73,18 +130,37 @@ class HyperSynthesis(nn.Module):
     λ enters as one more constant channel, t / 4 for the gain position t.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, coarse: int):
         super().__init__()
         width = config.hyper_width
+        self.coarse = CoarseSynthesis(config, coarse) if coarse else None
         self.up2 = nn.Conv2d(config.hyper_channels + 1, 4 * width, 3, padding=1)
         self.up1 = nn.Conv2d(width, 4 * width, 3, padding=1)
         self.out = nn.Conv2d(width, config.hyper_features, 3, padding=1)
 
-    def forward(self, z_hat: Tensor, position: Tensor) -> Tensor:
-        h = append_position(z_hat / Z_SCALE, position)
+    def forward(self, z_hat: Tensor, gain: Tensor, position: Tensor) -> "HyperPrediction":
+        """From ẑ (B, C, h/4, w/4), gains (B, M) and gain positions (B,)."""
+        read = self.up2.in_channels - 1
+        h = append_position(z_hat[:, :read] / Z_SCALE, position)
         h = F.leaky_relu(F.pixel_shuffle(self.up2(h), 2), LEAK)
         h = F.leaky_relu(F.pixel_shuffle(self.up1(h), 2), LEAK)
-        return F.leaky_relu(self.out(h), LEAK)
+        features = F.leaky_relu(self.out(h), LEAK)
+        if self.coarse is None:
+            return HyperPrediction(features, None)
+        with torch.autocast(z_hat.device.type, enabled=False):
+            return HyperPrediction(features, self.coarse(z_hat[:, read:].float()) * gain[:, :, None, None])
+
+
+class HyperPrediction(NamedTuple):
+    """What h_s says: features (B, F, h, w), and means (B, M, h, w) float32 or None."""
+
+    features: Tensor
+    mean: Tensor | None
+
+    def cut(self, height: int, width: int) -> "HyperPrediction":
+        """Without what is behind the last of (height, width) latents."""
+        mean = None if self.mean is None else self.mean[:, :, :height, :width]
+        return HyperPrediction(self.features[:, :, :height, :width], mean)
 
 
 def append_position(features: Tensor, position: Tensor) -> Tensor:
@@ -96,20 +172,22 @@ def append_position(features: Tensor, position: Tensor) -> Tensor:
 class Hyperprior(nn.Module):
     """h_a, the density of z, and h_s."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, coarse: int):
         super().__init__()
-        self.channels = config.hyper_channels
-        self.analysis = HyperAnalysis(config)
-        self.density = FactorizedDensity(config.hyper_channels)
-        self.synthesis = HyperSynthesis(config)
+        self.channels = config.hyper_channels + coarse
+        self.analysis = HyperAnalysis(config, coarse)
+        self.density = FactorizedDensity(self.channels)
+        self.synthesis = HyperSynthesis(config, coarse)
 
-    def forward(self, y_hat: Tensor, position: Tensor, straight_through: bool) -> tuple[Tensor, Tensor]:
-        """Hyper features (B, F, h, w) and bits of z (B, C, h/4, w/4)."""
-        z = self.analysis(y_hat).float()
+    def forward(
+        self, y_hat: Tensor, gain: Tensor, position: Tensor, straight_through: bool
+    ) -> tuple[HyperPrediction, Tensor]:
+        """What h_s says of ŷ (B, M, h, w), and the bits of z (B, C, h/4, w/4)."""
+        z = self.analysis(y_hat, gain).float()
         with torch.autocast(z.device.type, enabled=False):
             z_tilde = quantise(z, straight_through).clamp(-Z_LIMIT, Z_LIMIT - 1)
             bits = self.density.interval_bits(z_tilde - 0.5, z_tilde + 0.5)
-        return self.synthesis(z_tilde, position), bits
+        return self.synthesis(z_tilde, gain, position), bits
 
     def freeze_encoder_side(self) -> dict[str, np.ndarray]:
         """h_a, which only the encoder runs, and the counts of ẑ: −32 … 31 and an escape never used."""
@@ -133,10 +211,10 @@ def mean_input(z_counts: np.ndarray) -> np.ndarray:
     return np.append(z_counts[:, :-1] @ symbols / z_counts[:, :-1].sum(1) / Z_SCALE, MIDDLE_POSITION / 4)
 
 
-def load_encoder_side(tensors: Mapping[str, np.ndarray], config: ModelConfig) -> HyperAnalysis:
+def load_encoder_side(tensors: Mapping[str, np.ndarray], config: ModelConfig, coarse: int) -> HyperAnalysis:
     """h_a from the arrays of `Hyperprior.freeze_encoder_side`."""
     with torch.device("meta"):
-        analysis = HyperAnalysis(config)
+        analysis = HyperAnalysis(config, coarse)
     expand(analysis, tensors, "analysis")
     return analysis
 

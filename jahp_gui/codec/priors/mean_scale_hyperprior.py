@@ -8,3 +8,4 @@ class MeanScaleHyperprior(GaussianPrior):
     code = 2
     has_hyperprior = True
     has_context = False
+    has_coarse_means = True
