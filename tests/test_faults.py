@@ -22,6 +22,7 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jahp_gui.cli import main
 from jahp_gui.codec import container
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.container import MAX_SIDE, Header, pack, read_stream
@@ -36,7 +37,7 @@ from jahp_gui.codec.errors import (
 )
 from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import installed_models, model_of_file, read_card
+from jahp_gui.codec.models import CARD, installed_models, model_of_file, read_card
 from jahp_gui.evaluation.trust import fuzz
 from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply, sealed
 from jahp_gui.evaluation.trust.subjects import Files, Images, Subject, is_sentence, picture
@@ -505,3 +506,23 @@ def test_a_file_whose_model_is_missing_is_told_in_one_sentence(monkeypatch: pyte
 def test_a_model_that_was_replaced_is_named_with_its_release() -> None:
     told = complaint(lambda: model_of_file("psnr-1", bytes(6), "joint", "photo.jahp"), UnknownModelError)
     assert told.startswith("photo.jahp was made with model 'psnr-1', which was replaced after release 0.1;")
+
+
+def test_a_file_of_a_replaced_model_is_decoded_by_one_that_has_its_weights_unchanged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "photo.jahp"
+    encoded = {prior: encode(tiny_model, picture(40, 50), prior=prior) for prior in ("joint", "context")}
+    file.write_bytes(encoded["joint"].data)
+    content = json.loads((tiny_model.card.folder / CARD).read_text()) | {"id": "tiny-next"}
+    shutil.copytree(tiny_model.card.folder, tmp_path / "tiny-next")
+    content["files"]["context"] = "ab" * 32  # the one that is new
+    (tmp_path / "tiny-next" / CARD).write_text(json.dumps(content))
+    monkeypatch.setenv("JAHP_MODELS", str(tmp_path))
+    decoded = decode(file.read_bytes(), name="photo.jahp")
+    assert decoded.model.card.model_id == "tiny-next"
+    np.testing.assert_array_equal(decoded.y_hat, encoded["joint"].y_hat)
+    assert main(["info", str(file)]) == 0
+    assert "installed as part of tiny-next" in capsys.readouterr().out
+    told = complaint(lambda: decode(encoded["context"].data, name="photo.jahp"), UnknownModelError)
+    assert told.startswith("photo.jahp was made with model 'tiny', which is not installed;")

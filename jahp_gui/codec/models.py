@@ -19,7 +19,9 @@ CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
 DEFAULT_MODEL = "psnr-3"
-REPLACED = {"psnr-1": "0.1"}  # models that shipped once, and the last release that had them
+# Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
+# are found there: a file names its weights by their digest.
+REPLACED = {"psnr-1": "0.1"}
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
 
@@ -157,10 +159,16 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
 
 
 def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
-    """The card of the model that made a file. Raises `UnknownModelError` or `ModelMismatchError`."""
+    """The card of a model with the weights that a file was made with: of its id or, where there is none, of another.
+
+    Raises `UnknownModelError` or `ModelMismatchError`.
+    """
     try:
         card = find_model(model_id)
     except UnknownModelError as error:
+        for other in installed_models():
+            if prior in other.priors and other.digest(prior) == digest:
+                return other
         state, remedy = "is not installed", "set JAHP_MODELS to the folder that holds it"
         if model_id in REPLACED:
             state = f"was replaced after release {REPLACED[model_id]}"

@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 from jahp_gui.codec.container import MAX_SIDE, Container, Header, read_file, read_stream
-from jahp_gui.codec.errors import ModelError
-from jahp_gui.codec.models import Card, find_model
+from jahp_gui.codec.errors import ModelError, ModelMismatchError
+from jahp_gui.codec.models import Card, model_of_file
 from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.rate_scale import gain_index_count, lmbda_of
 from jahp_gui.commands.common import (
@@ -73,15 +73,15 @@ def facts(container: Container) -> dict[str, Any]:
 
 
 def installed(header: Header) -> tuple[Card | None, str]:
-    """The card of the model that a file was made with if it is here, and how to say whether it is."""
+    """The card of the model that can decode a file if it is here, and how to say whether it is."""
+    prior = PRIOR_NAMES.get(header.prior_code, "")
     try:
-        card = find_model(header.model_id)
+        card = model_of_file(header.model_id, header.model_digest, prior, "the file")
+    except ModelMismatchError:
+        return None, "installed with other weights"
     except ModelError:
         return None, "not installed"
-    prior = PRIOR_NAMES.get(header.prior_code)
-    if prior in card.priors and card.digest(prior) == header.model_digest:
-        return card, "installed"
-    return None, "installed with other weights"
+    return card, "installed" if card.model_id == header.model_id else f"installed as part of {card.model_id}"
 
 
 def describe(name: str, entry: dict[str, Any]) -> list[str]:

@@ -123,7 +123,7 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     decoded = decode(parsed, model=model, name=path.name, progress=job.progress)
     seconds = time.perf_counter() - started
     header = parsed.header
-    choice = Choice(header.model_id, decoded.prior, header.gain_index)
+    choice = Choice(decoded.model.card.model_id, decoded.prior, header.gain_index)
     result = FileResult(choice, path.read_bytes(), parsed, Pyramid(decoded.rgb), None, None, seconds)
     prior = decoded.model.prior(decoded.prior)
     z_hat = decode_side(prior, parsed.z, *decoded.y_hat.shape[:2])  # another encoder may choose other ones
