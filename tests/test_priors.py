@@ -19,6 +19,7 @@ from jahp_gui.codec.priors.base import FrozenPrior
 from jahp_gui.codec.priors.context_model import ContextModel
 from jahp_gui.codec.priors.density import FactorizedDensity
 from jahp_gui.codec.priors.gaussian import gaussian_bits
+from jahp_gui.codec.priors.hyper import Hyperprior
 from jahp_gui.codec.wavefront import raster_runs, wavefronts
 
 MODELS = Path(__file__).parent / "models"
@@ -127,6 +128,25 @@ def test_a_decoder_written_from_the_specification_reads_the_same_latents(model: 
     y_hat[1, 2, :4] = [32767, -32767, 5000, -900]
     z, y = encode_latents(prior, y_hat, 96)
     assert reference.decode_latents(arrays_of(name, model), z, y, y_hat.shape, 96).tolist() == y_hat.tolist()
+
+
+def test_coarse_means_start_as_interpolated_block_means_at_any_gain() -> None:
+    torch.manual_seed(0)
+    hyperprior = Hyperprior(ModelConfig(latent_channels=5, hyper_channels=4, hyper_width=4, hyper_features=4), 3)
+    blocks = torch.tensor([[-9.0, 0.0, 4.0, 8.0, 12.0, 30.0]]).expand(5, 6, 6).repeat_interleave(4, 1)
+    y = blocks.repeat_interleave(4, 2)[None] * torch.arange(1.0, 6.0)[None, :, None, None] / 6
+    seen = []
+    for gain in (torch.full((1, 5), 6.0), torch.full((1, 5), 48.0)):
+        z = hyperprior.analysis(y * gain[:, :, None, None], gain).round()
+        mean = hyperprior.synthesis(z, gain, torch.zeros(1)).mean
+        assert mean is not None
+        assert (mean[:, 3:] == 0).all()
+        seen.append((z[:, 4:], mean / gain[0, 0]))
+    torch.testing.assert_close(seen[0], seen[1])
+    assert seen[0][0][0, 1, 3].tolist() == [-3, 0, 1, 3, 4, 10]
+    row = seen[0][1][0, 1, 12]
+    assert row[:2].tolist() == [-3, -3]  # outside the image is what is at its edge
+    torch.testing.assert_close(row[12:18], torch.tensor([2.25, 2.75, 3.125, 3.375, 3.625, 3.875]))
 
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 9), (9, 1), (3, 3), (4, 4), (5, 7), (8, 3), (2, 30)]
