@@ -1,4 +1,7 @@
-"""Write one golden file per shipped model: run `python tests/golden/make_shipped.py` when a model is replaced."""
+"""Write one golden file per shipped model: run `python tests/golden/make_shipped.py` when a model is replaced.
+
+That of the model which went stays as long as another has its joint prior unchanged.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ HERE = Path(__file__).parent / "shipped"
 
 def main() -> None:
     rgb = load_image(assets_dir() / "samples" / "astronaut.png").rgb[:200, 150:400]
-    digests = {}
+    digests = json.loads((HERE / "digests.json").read_text())
     for card in installed_models():
         if card.folder.parent == models_dir():
             data = encode(Model(card), rgb, lmbda=card.lmbda_anchors[4]).data
