@@ -37,7 +37,7 @@ from jahp_gui.codec.errors import (
 )
 from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import CARD, installed_models, model_of_file, read_card
+from jahp_gui.codec.models import CARD, REPLACED, installed_models, model_of_file, read_card
 from jahp_gui.evaluation.trust import fuzz
 from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply, sealed
 from jahp_gui.evaluation.trust.subjects import Files, Images, Subject, is_sentence, picture
@@ -519,10 +519,13 @@ def test_a_file_of_a_replaced_model_is_decoded_by_one_that_has_its_weights_uncha
     content["files"]["context"] = "ab" * 32  # the one that is new
     (tmp_path / "tiny-next" / CARD).write_text(json.dumps(content))
     monkeypatch.setenv("JAHP_MODELS", str(tmp_path))
+    with pytest.raises(UnknownModelError):
+        decode(file.read_bytes())
+    monkeypatch.setitem(REPLACED, "tiny", "0.9")
     decoded = decode(file.read_bytes(), name="photo.jahp")
     assert decoded.model.card.model_id == "tiny-next"
     np.testing.assert_array_equal(decoded.y_hat, encoded["joint"].y_hat)
     assert main(["info", str(file)]) == 0
     assert "installed as part of tiny-next" in capsys.readouterr().out
     told = complaint(lambda: decode(encoded["context"].data, name="photo.jahp"), UnknownModelError)
-    assert told.startswith("photo.jahp was made with model 'tiny', which is not installed;")
+    assert told.startswith("photo.jahp was made with model 'tiny', which was replaced after release 0.9;")

@@ -254,7 +254,8 @@ def open_source(
 
 
 def _model_for(header: Header, prior: str, name: str, model: Model | None, device: str) -> Model:
-    if model is not None and prior in model.card.priors and model.card.digest(prior) == header.model_digest:
+    wanted = header.model_id, header.model_digest
+    if model is not None and prior in model.card.priors and (model.card.model_id, model.card.digest(prior)) == wanted:
         return model
     card = model_of_file(header.model_id, header.model_digest, prior, name)
     return _cached_model(str(card.folder), card.digest(prior), device)

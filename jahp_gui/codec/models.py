@@ -20,7 +20,7 @@ TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
 DEFAULT_MODEL = "psnr-4"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
-# are found there: a file names its weights by their digest.
+# are found there by the digest of the weights.
 REPLACED = {"psnr-1": "0.1", "psnr-3": "0.2", "ms-ssim-1": "0.2"}
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
@@ -159,18 +159,18 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
 
 
 def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
-    """The card of a model with the weights that a file was made with: of its id or, where there is none, of another.
+    """The card of the model that made a file or, where that was replaced, of one that has its weights unchanged.
 
     Raises `UnknownModelError` or `ModelMismatchError`.
     """
     try:
         card = find_model(model_id)
     except UnknownModelError as error:
-        for other in installed_models():
-            if prior in other.priors and other.digest(prior) == digest:
-                return other
         state, remedy = "is not installed", "set JAHP_MODELS to the folder that holds it"
         if model_id in REPLACED:
+            for other in installed_models():
+                if prior in other.priors and other.digest(prior) == digest:
+                    return other
             state = f"was replaced after release {REPLACED[model_id]}"
             remedy = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
         raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {remedy}.") from error
