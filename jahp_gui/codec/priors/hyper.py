@@ -94,13 +94,18 @@ class CoarseAnalysis(nn.Module):
         self.gather = nn.Conv2d(
             channels, channels, COARSE_KERNEL, HYPER_STRIDE, padding=4, padding_mode="replicate", bias=False
         )
-        with torch.no_grad():
-            self.reduce.weight.copy_(torch.eye(channels, config.latent_channels)[:, :, None, None])
-            average = F.pad(torch.full((HYPER_STRIDE, HYPER_STRIDE), HYPER_STRIDE**-2.0), (4, 4, 4, 4))
-            self.gather.weight.copy_(torch.eye(channels)[:, :, None, None] * average)
+        average = np.pad(np.full((HYPER_STRIDE, HYPER_STRIDE), HYPER_STRIDE**-2.0), 4)
+        start_at(self.reduce, np.eye(channels, config.latent_channels)[:, :, None, None])
+        start_at(self.gather, np.eye(channels)[:, :, None, None] * average)
 
     def forward(self, y: Tensor) -> Tensor:
         return self.gather(self.reduce(y))
+
+
+def start_at(conv: nn.Conv2d, weight: np.ndarray) -> None:
+    """From NumPy: models are built on the meta device to be loaded, and there torch.eye imports for a second."""
+    with torch.no_grad():
+        conv.weight.copy_(torch.from_numpy(weight))
 
 
 class CoarseSynthesis(nn.Module):
@@ -112,13 +117,12 @@ class CoarseSynthesis(nn.Module):
             channels, channels * HYPER_STRIDE**2, 3, padding=1, padding_mode="replicate", bias=False
         )
         self.expand = nn.Conv2d(channels, config.latent_channels, 1, bias=False)
-        with torch.no_grad():
-            # Weights of the value before, at and after a cell, for the four places inside it.
-            place = (torch.arange(HYPER_STRIDE) + 0.5) / HYPER_STRIDE - 0.5
-            taps = torch.stack([(-place).clamp(min=0), 1 - place.abs(), place.clamp(min=0)], 1)
-            bilinear = torch.einsum("ik,jl->ijkl", taps, taps).flatten(0, 1)
-            self.spread.weight.copy_(torch.einsum("cd,pkl->cpdkl", torch.eye(channels), bilinear).flatten(0, 1))
-            self.expand.weight.copy_(torch.eye(config.latent_channels, channels)[:, :, None, None])
+        # Weights of the value before, at and after a cell, for the four places inside it.
+        place = (np.arange(HYPER_STRIDE) + 0.5) / HYPER_STRIDE - 0.5
+        taps = np.stack([np.maximum(-place, 0), 1 - np.abs(place), np.maximum(place, 0)], 1)
+        bilinear = np.einsum("ik,jl->ijkl", taps, taps).reshape(-1, 3, 3)
+        start_at(self.spread, np.einsum("cd,pkl->cpdkl", np.eye(channels), bilinear).reshape(self.spread.weight.shape))
+        start_at(self.expand, np.eye(config.latent_channels, channels)[:, :, None, None])
 
     def forward(self, z_hat: Tensor) -> Tensor:
         return self.expand(F.pixel_shuffle(self.spread(z_hat), HYPER_STRIDE))
