@@ -254,8 +254,11 @@ def open_source(
 
 
 def _model_for(header: Header, prior: str, name: str, model: Model | None, device: str) -> Model:
-    wanted = header.model_id, header.model_digest
-    if model is not None and prior in model.card.priors and (model.card.model_id, model.card.digest(prior)) == wanted:
+    if (
+        model is not None
+        and model.card.model_id == header.model_id
+        and model.card.has_weights(prior, header.model_digest)
+    ):
         return model
     card = model_of_file(header.model_id, header.model_digest, prior, name)
     return _cached_model(str(card.folder), card.digest(prior), device)

@@ -64,6 +64,10 @@ class Card:
         parts = b"".join(bytes.fromhex(self.files[name]) for name in (*COMMON, prior))
         return hashlib.sha256(parts).digest()[:DIGEST_BYTES]
 
+    def has_weights(self, prior: str, digest: bytes) -> bool:
+        """Whether a file of `prior` that stores `digest` was made with these weights."""
+        return prior in self.priors and self.digest(prior) == digest
+
     def read(self, name: str) -> bytes:
         """The verified bytes of `<name>.safetensors`. Raises `ModelError` when missing or damaged."""
         path = self.folder / f"{name}.safetensors"
@@ -169,12 +173,12 @@ def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
         state, remedy = "is not installed", "set JAHP_MODELS to the folder that holds it"
         if model_id in REPLACED:
             for other in installed_models():
-                if prior in other.priors and other.digest(prior) == digest:
+                if other.has_weights(prior, digest):
                     return other
             state = f"was replaced after release {REPLACED[model_id]}"
             remedy = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
         raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {remedy}.") from error
-    if prior not in card.priors or card.digest(prior) != digest:
+    if not card.has_weights(prior, digest):
         raise ModelMismatchError(
             f"{name} was made with other weights of model '{model_id}' (digest {digest.hex()}) than those installed; "
             f"decode it with the release of JAHP Explorer that made it."

@@ -28,19 +28,19 @@ def picture(height: int, width: int) -> np.ndarray:
 
 
 def main() -> None:
-    model, with_coarse_means = Model.load(MODELS / "tiny"), Model.load(MODELS / "tiny-coarse")
+    model, coarse = Model.load(MODELS / "tiny"), Model.load(MODELS / "tiny-coarse")
     files = {name: encode(model, picture(150, 203), prior=name, lmbda=0.1).data for name in PRIORS}
     files["one-pixel"] = encode(model, picture(1, 1), lmbda=0.2).data
     extreme = np.random.default_rng(3).choice(
         np.array([-32767, 32767, -2048, 2047, -33, 32, 0, 1], np.int16), (5, 6, model.config.latent_channels)
     )
     files["extreme-escapes"] = encode_y_hat(model, extreme, 80, 96, "joint", 112).data
+    made = {name: (model, data) for name, data in files.items()}
+    made["coarse-means"] = coarse, encode(coarse, picture(150, 203), prior="mean-scale-hyperprior", lmbda=0.1).data
     digests = {}
-    mean_scale = encode(with_coarse_means, picture(150, 203), prior="mean-scale-hyperprior", lmbda=0.1)
-    models = dict.fromkeys(files, model) | {"coarse-means": with_coarse_means}
-    for name, data in (files | {"coarse-means": mean_scale.data}).items():
+    for name, (reader, data) in made.items():
         (HERE / f"{name}.jahp").write_bytes(data)
-        digests[name] = hashlib.sha256(decode(data, model=models[name]).y_hat.astype("<i4").tobytes()).hexdigest()
+        digests[name] = hashlib.sha256(decode(data, model=reader).y_hat.astype("<i4").tobytes()).hexdigest()
     (HERE / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")
 
 

@@ -121,7 +121,7 @@ class FrozenGaussian(FrozenPrior):
         """What the coarse means are made of, (h, w, channels) integers, held in float32."""
         known = np.pad(z_hat[:, :, self.config.hyper_channels :], ((1, 1), (1, 1), (0, 0)), mode="edge")
         z = torch.from_numpy(known.astype(np.float32)) * (1 << ACTIVATION_BITS)
-        spread = convolve3(self.spread, z)[1:-1, 1:-1]
+        spread = convolve3(self.spread, z, slice(1, len(z) - 1))[:, 1:-1]
         return pixel_shuffle(spread, HYPER_STRIDE)[:height, :width]
 
 

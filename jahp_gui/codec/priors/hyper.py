@@ -24,7 +24,7 @@ HYPER_STRIDE = 4
 Z_LIMIT = 32  # the encoder clamps ẑ to −32 … 31, the symbols of a wide table row
 MIDDLE_POSITION = 3.5  # of the gain positions t, with the usual eight anchors
 Z_SCALE = 4.0  # z starts with a spread of a few units: noise of ±1/2 must not drown it while it learns
-COARSE_KERNEL = HYPER_STRIDE + 8  # latent positions: a cell of ẑ, and as much again on either side as the means reach
+COARSE_KERNEL = 3 * HYPER_STRIDE  # latent positions: a cell of ẑ and its neighbours, which the means interpolate
 ANALYSIS_MARGIN = 8  # latent positions: two 5×5 convolutions of stride 2 reach 2 + 4, and tiles keep multiples of 4
 LEAK = 0.125  # slope of the leaky ReLU of every network that is frozen: a power of two is exact
 
@@ -92,9 +92,9 @@ class CoarseAnalysis(nn.Module):
         super().__init__()
         self.reduce = nn.Conv2d(config.latent_channels, channels, 1, bias=False)
         self.gather = nn.Conv2d(
-            channels, channels, COARSE_KERNEL, HYPER_STRIDE, padding=4, padding_mode="replicate", bias=False
+            channels, channels, COARSE_KERNEL, HYPER_STRIDE, HYPER_STRIDE, padding_mode="replicate", bias=False
         )
-        average = np.pad(np.full((HYPER_STRIDE, HYPER_STRIDE), HYPER_STRIDE**-2.0), 4)
+        average = np.pad(np.full((HYPER_STRIDE, HYPER_STRIDE), HYPER_STRIDE**-2.0), HYPER_STRIDE)
         start_at(self.reduce, np.eye(channels, config.latent_channels)[:, :, None, None])
         start_at(self.gather, np.eye(channels)[:, :, None, None] * average)
 
