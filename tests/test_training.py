@@ -21,6 +21,7 @@ from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import ModelError, UsageError
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
+from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
@@ -138,7 +139,7 @@ def test_side_information_can_be_free_at_first(images: Path, tmp_path: Path) -> 
     assert loop.phase_at(configuration(images, tmp_path), 0.0).side_weight == 1.0
     model = TrainingModel(SMALL, ("scale-hyperprior",))
     y_hat = torch.randint(-3, 4, (2, SMALL.latent_channels, 8, 8)).float()
-    bits = model.each_prior()["scale-hyperprior"].bits(y_hat, torch.ones(2, 6), torch.tensor([3.0, 3.0]), True)
+    bits = model.each_prior()["scale-hyperprior"].bits(rounded(y_hat), torch.ones(2, 6), torch.tensor([3.0, 3.0]))
     assert bits.z is not None
     torch.testing.assert_close(bits.per_image(0.0), bits.y.sum((1, 2, 3)))
     torch.testing.assert_close(bits.per_image(0.5), bits.y.sum((1, 2, 3)) + bits.z.sum((1, 2, 3)) / 2)
@@ -231,6 +232,7 @@ def test_two_processes_train_one_model(images: Path, tmp_path: Path) -> None:
 import json, sys
 from pathlib import Path
 import torch
+from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 

@@ -17,6 +17,7 @@ from jahp_gui.codec import metrics
 from jahp_gui.codec.latent_coding import encode_latents, known_rows
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors.base import FrozenPrior
+from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.codec.tables import NARROW_HALF, WIDE_HALF
 from jahp_gui.training.data import image_files, load_rgb
@@ -56,15 +57,15 @@ def compare(
     x = pad_to(torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255, 64)
     position = torch.tensor([float(anchor)])
     gain = trained.gain.gain(position)
-    y_float = torch.round(trained.analysis(x) * gain[:, :, None, None])
-    x_hat = trained.synthesis(y_float * trained.gain.inverse(position)[:, :, None, None], position)
+    y_float = rounded(trained.analysis(x) * gain[:, :, None, None])
+    x_hat = trained.synthesis(y_float.value * trained.gain.inverse(position)[:, :, None, None], position)
     picture = x_hat[0, :, :height, :width].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
     gain_index = STEPS_PER_ANCHOR * anchor
     y_hat = frozen.quantise(frozen.analysis(rgb), gain_index)
     shipped = frozen.synthesis(y_hat, gain_index, height, width)
     priors = {}
     for name, prior in trained.each_prior().items():
-        estimated = prior.bits(y_float, gain, position, straight_through=True).per_image().item() / 8
+        estimated = prior.bits(y_float, gain, position).per_image().item() / 8
         z, y = encode_latents(frozen.prior(name), y_hat, gain_index)
         priors[name] = (float(len(z) + len(y)), estimated, escapes_of(frozen.prior(name), y_hat, gain_index))
     return metrics.psnr(rgb, shipped) - metrics.psnr(rgb, picture), priors, y_hat.size

@@ -9,7 +9,7 @@ from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.gain import Gain, interpolate
 from jahp_gui.codec.priors import Prior, prior_class
-from jahp_gui.codec.priors.hyper import quantise
+from jahp_gui.codec.priors.rounding import noisy, rounded
 from jahp_gui.codec.transforms import EfficientAnalysis, EfficientSynthesis, build_transforms
 
 
@@ -37,24 +37,24 @@ class TrainingModel(nn.Module):
     def forward(self, x: Tensor, position: Tensor, phase: "Phase") -> "Losses":
         """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,)."""
         with torch.set_grad_enabled(phase.train_transforms and torch.is_grad_enabled()):
-            y = self.analysis(x)
             gain = self.gain.gain(position)
-            gained = y * gain[:, :, None, None]
+            gained = self.analysis(x) * gain[:, :, None, None]
         lmbda = torch.exp(interpolate(self.log_lmbda, position))[:, 0]
         pixels = x.shape[2] * x.shape[3]
-        y_tilde = quantise(gained, phase.straight_through)
+        y_hat = rounded(gained)
+        y = y_hat if phase.straight_through else noisy(gained)
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
         rate = torch.stack(
             [
-                prior.bits(y_tilde, gain, position, phase.straight_through, keep).per_image(phase.side_weight) / pixels
+                prior.bits(y, gain, position, keep).per_image(phase.side_weight) / pixels
                 for prior in self.each_prior().values()
             ]
         )
         error = torch.zeros_like(lmbda)
         if phase.train_transforms:
             # Most latents round to zero; noise would teach the synthesis to expect an error there that never comes.
-            y_hat = quantise(gained, straight_through=True) * self.gain.inverse(position)[:, :, None, None]
-            error = distortion(self.config.objective, x, self.synthesis(y_hat, position))
+            x_hat = self.synthesis(y_hat.value * self.gain.inverse(position)[:, :, None, None], position)
+            error = distortion(self.config.objective, x, x_hat)
         # λ^-½ keeps the high rates from drowning the low ones; the constant makes the loss about 1 at any λ.
         balance = torch.exp(-0.5 * (lmbda.log() - self.log_lmbda.mean()))
         loss = (balance * (lmbda * error + rate.sum(0))).mean()
@@ -70,7 +70,7 @@ class Phase:
     """What changes over the schedule."""
 
     train_transforms: bool
-    straight_through: bool  # the prior, too, sees rounded latents (with the identity's gradient) instead of noise
+    straight_through: bool  # the prior, too, sees rounded latents instead of noise
     hide_context: float  # probability that a crop's context is hidden from the prior
     side_weight: float = 1.0  # of the bits of z in the rate
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from jahp_gui.codec.distortion import distortion as distortion_of
+from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.training.data import image_files, load_rgb
 from jahp_gui.training.objective import TrainingModel
 
@@ -45,12 +46,12 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
         for anchor in range(len(anchors)):
             position = torch.tensor([float(anchor)], device=device)
             gain = model.gain.gain(position)
-            y_hat = torch.round(y * gain[:, :, None, None])
+            y_hat = rounded(y * gain[:, :, None, None])
             for name, prior in model.each_prior().items():
-                bits = prior.bits(y_hat, gain, position, straight_through=True, keep=None).per_image()
+                bits = prior.bits(y_hat, gain, position).per_image()
                 bpp[name][anchor] += bits.item() / (x.shape[2] * x.shape[3]) / len(files)
             if synthesise:
-                x_hat = model.synthesis(y_hat * model.gain.inverse(position)[:, :, None, None], position)
+                x_hat = model.synthesis(y_hat.value * model.gain.inverse(position)[:, :, None, None], position)
                 x_hat = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0, 1).mul(255).round() / 255
                 distortion[anchor] += distortion_of(model.config.objective, x, x_hat).item() / len(files)
                 psnr[anchor] += -10 * math.log10(max(F.mse_loss(x_hat, x).item(), 1e-10)) / len(files)

@@ -9,6 +9,7 @@ from torch import Tensor
 from jahp_gui.codec.model import Model, position
 from jahp_gui.codec.priors.gaussian import GaussianPrior
 from jahp_gui.codec.priors.hyper import Z_LIMIT
+from jahp_gui.codec.priors.rounding import Quantised
 from jahp_gui.codec.tables import SymbolTables
 
 FACTORIZED_REACH = 4096  # |ŷ| up to which the factorized prior's bits are tabled; beyond they go on in a straight line
@@ -49,11 +50,12 @@ class SoftCodec:
         if self.y_bits is not None:
             return self.y_bits(latents.y).sum()
         assert self.networks is not None
+        y = Quantised(latents.y, None)
         if latents.z is None or self.z_bits is None or self.networks.hyperprior is None:
-            return self.networks.conditional_bits(latents.y, None, self.position).sum()
+            return self.networks.conditional_bits(y, None, self.position).sum()
         told = self.networks.hyperprior.synthesis(latents.z, self.gain, self.position)
         told = told.cut(*latents.y.shape[2:])
-        return self.networks.conditional_bits(latents.y, told, self.position).sum() + self.z_bits(latents.z).sum()
+        return self.networks.conditional_bits(y, told, self.position).sum() + self.z_bits(latents.z).sum()
 
     def picture(self, y: Tensor) -> Tensor:
         """x̂ (1, 3, 16h, 16w) in [0, 1] of latents y."""

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.priors.rounding import Quantised
 from jahp_gui.codec.tables import SymbolTables
 from jahp_gui.codec.wavefront import raster_runs
 
@@ -36,12 +37,10 @@ class Prior(nn.Module):
         super().__init__()
         self.config = config
 
-    def bits(
-        self, y_tilde: Tensor, gain: Tensor, position: Tensor, straight_through: bool, keep: Tensor | None = None
-    ) -> Bits:
+    def bits(self, y: Quantised, gain: Tensor, position: Tensor, keep: Tensor | None = None) -> Bits:
         """−log2 p of noisy or rounded latents.
 
-        y_tilde: (B, M, h, w) float32 after the gain, h and w multiples of 4. gain: (B, M). position: (B,) gain
+        y: (B, M, h, w) float32 after the gain, h and w multiples of 4. gain: (B, M). position: (B,) gain
         positions. keep: (B,) zero where the context of a training image is hidden (so that the hyperprior learns to
         do without), None to hide nothing.
         """

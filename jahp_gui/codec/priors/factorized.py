@@ -10,6 +10,7 @@ from torch import Tensor
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.priors.base import Bits, CodingState, FrozenPrior, Prior
 from jahp_gui.codec.priors.density import FactorizedDensity
+from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised
 from jahp_gui.codec.tables import NARROW_WIDTH, TOTAL, WIDE_HALF, WIDE_WIDTH, SymbolTables
 
 GRID = 512  # cells of the stored cumulative distribution of a channel, symmetric about zero
@@ -30,11 +31,13 @@ class Factorized(Prior):
         super().__init__(config)
         self.density = FactorizedDensity(config.latent_channels, init_scale=1.0)
 
-    def bits(
-        self, y_tilde: Tensor, gain: Tensor, position: Tensor, straight_through: bool, keep: Tensor | None = None
-    ) -> Bits:
+    def bits(self, y: Quantised, gain: Tensor, position: Tensor, keep: Tensor | None = None) -> Bits:
         step = (1 / gain)[:, :, None, None]
-        return Bits(self.density.interval_bits((y_tilde - 0.5) * step, (y_tilde + 0.5) * step), None)
+
+        def bits_at(value: Tensor) -> Tensor:
+            return self.density.interval_bits((value - 0.5) * step, (value + 0.5) * step)
+
+        return Bits(bits_of_quantised(bits_at, y), None)
 
     def freeze(self, gains: np.ndarray) -> dict[str, np.ndarray]:
         with torch.no_grad():

@@ -23,6 +23,7 @@ from jahp_gui.codec.priors.hyper import (
     load_encoder_side,
     mean_input,
 )
+from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised
 from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
 from jahp_gui.codec.transforms import zero_init
 
@@ -126,32 +127,30 @@ class GaussianPrior(Prior):
         """Channels of z behind coarse means."""
         return config.coarse_channels if cls.has_coarse_means else 0
 
-    def bits(
-        self, y_tilde: Tensor, gain: Tensor, position: Tensor, straight_through: bool, keep: Tensor | None = None
-    ) -> Bits:
+    def bits(self, y: Quantised, gain: Tensor, position: Tensor, keep: Tensor | None = None) -> Bits:
         told = z_bits = None
         if self.hyperprior is not None:
-            told, z_bits = self.hyperprior(y_tilde, gain, position, straight_through)
-        return Bits(self.conditional_bits(y_tilde, told, position, keep), z_bits)
+            told, z_bits = self.hyperprior(y, gain, position)
+        return Bits(self.conditional_bits(y, told, position, keep), z_bits)
 
     def conditional_bits(
-        self, y_tilde: Tensor, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None
+        self, y: Quantised, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None
     ) -> Tensor:
         """−log2 p(ŷ | ẑ) of latents (B, M, h, w), of the same shape, given what h_s told where there is one."""
         features = [] if told is None else [told.features]
         linear: Tensor | float = 0.0 if told is None or told.mean is None else told.mean
         if self.context is not None:
-            context_features, predicted = self.context(y_tilde)
+            context_features, predicted = self.context(y.value)
             if keep is not None:
                 context_features = context_features * keep[:, None, None, None].to(context_features.dtype)
                 predicted = predicted * keep[:, None, None, None]
             features.append(context_features)
             linear = linear + predicted
         index, mean = self.parameters_net(torch.cat(features, 1), position)
-        with torch.autocast(y_tilde.device.type, enabled=False):
+        with torch.autocast(index.device.type, enabled=False):
             scale = SCALE_MIN * torch.exp(SCALE_STEP * floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
-            value = y_tilde if mean is None else y_tilde - (mean + linear)
-            return gaussian_bits(value, scale)
+            centre = 0.0 if mean is None else mean + linear
+            return bits_of_quantised(lambda value: gaussian_bits(value - centre, scale), y)
 
     def freeze(self, gains: np.ndarray) -> dict[str, np.ndarray]:
         layers = self.parameters_net.freeze(self.weight_bits)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.priors.density import FactorizedDensity
+from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised, noisy, straight_through
 from jahp_gui.codec.tables import normalise
 from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.weights import compact, expand
@@ -183,15 +184,14 @@ class Hyperprior(nn.Module):
         self.density = FactorizedDensity(self.channels)
         self.synthesis = HyperSynthesis(config, coarse)
 
-    def forward(
-        self, y_hat: Tensor, gain: Tensor, position: Tensor, straight_through: bool
-    ) -> tuple[HyperPrediction, Tensor]:
-        """What h_s says of ŷ (B, M, h, w), and the bits of z (B, C, h/4, w/4)."""
-        z = self.analysis(y_hat, gain).float()
-        with torch.autocast(z.device.type, enabled=False):
-            z_tilde = quantise(z, straight_through).clamp(-Z_LIMIT, Z_LIMIT - 1)
-            bits = self.density.interval_bits(z_tilde - 0.5, z_tilde + 0.5)
-        return self.synthesis(z_tilde, gain, position), bits
+    def forward(self, y: Quantised, gain: Tensor, position: Tensor) -> tuple[HyperPrediction, Tensor]:
+        """What h_s says of ŷ (B, M, h, w), and the bits of z (B, C, h/4, w/4), quantised as ŷ is."""
+        u = self.analysis(y.value, gain).float()
+        with torch.autocast(u.device.type, enabled=False):
+            z = noisy(u) if y.below is None else straight_through(u)
+            z = z._replace(value=z.value.clamp(-Z_LIMIT, Z_LIMIT - 1))
+            bits = bits_of_quantised(lambda value: self.density.interval_bits(value - 0.5, value + 0.5), z)
+        return self.synthesis(z.value, gain, position), bits
 
     def freeze_encoder_side(self) -> dict[str, np.ndarray]:
         """h_a, which only the encoder runs, and the counts of ẑ: −32 … 31 and an escape never used."""
@@ -221,10 +221,3 @@ def load_encoder_side(tensors: Mapping[str, np.ndarray], config: ModelConfig, co
         analysis = HyperAnalysis(config, coarse)
     expand(analysis, tensors, "analysis")
     return analysis
-
-
-def quantise(x: Tensor, straight_through: bool) -> Tensor:
-    """Training's stand-in for rounding: uniform noise, or rounding whose gradient is that of the identity."""
-    if straight_through:
-        return x + (torch.round(x) - x).detach()
-    return x + torch.rand_like(x) - 0.5
