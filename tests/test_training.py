@@ -21,7 +21,6 @@ from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import ModelError, UsageError
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
-from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
@@ -133,18 +132,6 @@ def test_training_can_start_from_a_model_without_coarse_means(images: Path, tmp_
     run.one_step()
 
 
-def test_side_information_can_be_free_at_first(images: Path, tmp_path: Path) -> None:
-    config = configuration(images, tmp_path, side_rate_from=0.5)
-    assert [loop.phase_at(config, progress).side_weight for progress in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.5, 1.0, 1.0]
-    assert loop.phase_at(configuration(images, tmp_path), 0.0).side_weight == 1.0
-    model = TrainingModel(SMALL, ("scale-hyperprior",))
-    y_hat = torch.randint(-3, 4, (2, SMALL.latent_channels, 8, 8)).float()
-    bits = model.each_prior()["scale-hyperprior"].bits(rounded(y_hat), torch.ones(2, 6), torch.tensor([3.0, 3.0]))
-    assert bits.z is not None
-    torch.testing.assert_close(bits.per_image(0.0), bits.y.sum((1, 2, 3)))
-    torch.testing.assert_close(bits.per_image(0.5), bits.y.sum((1, 2, 3)) + bits.z.sum((1, 2, 3)) / 2)
-
-
 def test_a_run_can_be_of_one_lambda_only(images: Path, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     everywhere = loop.positions(configuration(images, tmp_path, batch=500), generator)
@@ -232,7 +219,6 @@ def test_two_processes_train_one_model(images: Path, tmp_path: Path) -> None:
 import json, sys
 from pathlib import Path
 import torch
-from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 

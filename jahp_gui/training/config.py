@@ -35,7 +35,6 @@ class TrainConfig:
     only_anchor: int | None = None  # train at this λ anchor alone, to see what serving all of them costs
     hide_context: float = 0.5
     hide_context_until: float = 0.4
-    side_rate_from: float = 0.0  # until this part of the schedule the bits of z count less, at its start nothing
     validate_minutes: float = 20.0
     seed: int = 1
     model: ModelConfig = field(default_factory=ModelConfig)

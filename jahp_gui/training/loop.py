@@ -243,8 +243,7 @@ def fitted(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 
 def phase_at(config: TrainConfig, progress: float) -> Phase:
     hide = config.hide_context * max(0.0, 1 - progress / config.hide_context_until) if config.hide_context_until else 0
-    side_weight = min(1.0, progress / config.side_rate_from) if config.side_rate_from else 1.0
-    return Phase(config.train_transforms, progress >= config.straight_through_from, hide, side_weight)
+    return Phase(config.train_transforms, progress >= config.straight_through_from, hide)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

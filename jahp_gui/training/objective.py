@@ -45,10 +45,7 @@ class TrainingModel(nn.Module):
         y = y_hat if phase.straight_through else noisy(gained)
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
         rate = torch.stack(
-            [
-                prior.bits(y, gain, position, keep).per_image(phase.side_weight) / pixels
-                for prior in self.each_prior().values()
-            ]
+            [prior.bits(y, gain, position, keep).per_image() / pixels for prior in self.each_prior().values()]
         )
         error = torch.zeros_like(lmbda)
         if phase.train_transforms:
@@ -72,7 +69,6 @@ class Phase:
     train_transforms: bool
     straight_through: bool  # the prior, too, sees rounded latents instead of noise
     hide_context: float  # probability that a crop's context is hidden from the prior
-    side_weight: float = 1.0  # of the bits of z in the rate
 
 
 @dataclass

@@ -21,10 +21,10 @@ class Bits:
     y: Tensor
     z: Tensor | None
 
-    def per_image(self, side_weight: float = 1.0) -> Tensor:
-        """Total bits of each image: (B,), those of z times `side_weight`."""
+    def per_image(self) -> Tensor:
+        """Total bits of each image: (B,)."""
         total = self.y.sum((1, 2, 3))
-        return total if self.z is None else total + side_weight * self.z.sum((1, 2, 3))
+        return total if self.z is None else total + self.z.sum((1, 2, 3))
 
 
 class Prior(nn.Module):
