@@ -114,7 +114,7 @@ def test_effort_zero_is_plain_rounding(tiny_model: Model, rgb: np.ndarray) -> No
     assert encode(tiny_model, rgb, effort=0).data == encode(tiny_model, rgb).data
 
 
-def test_refinement_beats_effort_one_on_shipped_weights(shipped: Model, rgb: np.ndarray, few_steps: None) -> None:
+def test_refinement_beats_effort_one_on_shipped_weights(shipped: Model, rgb: np.ndarray) -> None:
     problem = problem_of(shipped, rgb[:96, :96])
     quick, refined = (encode_searched(problem, effort) for effort in (1, 2))
     assert cost_of(problem, refined.data) < 0.98 * cost_of(problem, quick.data)
