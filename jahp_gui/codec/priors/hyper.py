@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.priors.density import FactorizedDensity
-from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised, noisy, straight_through
+from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised, noisy, rounded
 from jahp_gui.codec.tables import normalise
 from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.weights import compact, expand
@@ -188,7 +188,7 @@ class Hyperprior(nn.Module):
         """What h_s says of ŷ (B, M, h, w), and the bits of z (B, C, h/4, w/4), quantised as ŷ is."""
         u = self.analysis(y.value, gain).float()
         with torch.autocast(u.device.type, enabled=False):
-            z = noisy(u) if y.below is None else straight_through(u)
+            z = noisy(u) if y.below is None else rounded(u)
             z = z._replace(value=z.value.clamp(-Z_LIMIT, Z_LIMIT - 1))
             bits = bits_of_quantised(lambda value: self.density.interval_bits(value - 0.5, value + 0.5), z)
         return self.synthesis(z.value, gain, position), bits

@@ -43,11 +43,6 @@ def rounded(u: Tensor) -> Quantised:
     return Quantised(u.detach().round() + (path - path.detach()), below)
 
 
-def straight_through(u: Tensor) -> Quantised:
-    """u rounded, its gradient that of the identity: for ẑ, a small part of the rate."""
-    return Quantised(u + (u.round() - u).detach(), None)
-
-
 def bits_of_quantised(bits_at: Callable[[Tensor], Tensor], y: Quantised) -> Tensor:
     """bits_at(y.value) of an elementwise function; where ⌊u⌋ is known its slope is bits_at(⌊u⌋ + 1) − bits_at(⌊u⌋)."""
     if y.below is None or not y.value.requires_grad:
