@@ -35,8 +35,10 @@ def noisy(u: Tensor) -> Quantised:
 
 def rounded(u: Tensor) -> Quantised:
     """u rounded, its gradient that of soft rounding, which is one on average."""
+    below = u.detach().floor()
+    if not u.requires_grad:  # validation, and priors that learn on fixed transforms
+        return Quantised(u.round(), below)
     with torch.no_grad():
-        below = u.floor()
         slope = 1 - torch.tanh(SHARPNESS * (u - below - 0.5)) ** 2
         slope *= SHARPNESS / (2 * math.tanh(SHARPNESS / 2))
     path = slope * u
