@@ -18,10 +18,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import DEFAULT_MODEL
-from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.rate_scale import BENCH_LMBDA
 from jahp_gui.codec.threads import use_threads
 from jahp_gui.commands.common import add_device_argument, add_threads_argument, count

@@ -18,9 +18,9 @@ from PIL import Image
 from jahp_gui import __version__, codec
 from jahp_gui.cli import COMMANDS, main
 from jahp_gui.codec import container, decode, metrics
+from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import Card
-from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.priors import PRIORS
 
 ROOT = Path(__file__).parents[1]

@@ -167,6 +167,23 @@ def test_published_curves_are_for_kodak_alone(content: dict[str, Any], outputs: 
     assert "BPG" not in text and "paper's claims beside ours" not in text
 
 
+def test_an_effort_is_one_more_curve_of_the_joint_prior(folder: Path, tmp_path: Path, tiny_model: Model) -> None:
+    out = tmp_path / "results.json"
+    arguments = ("--models", "tiny", "--priors", "joint", "--lmbdas", "0.05", "--classical", "none", "--jobs", "1")
+    jahp("evaluate", folder, "--out", out, *arguments, "--efforts", "1")
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert "--efforts 1" in content["settings"]["command"]
+    found = {(row["image"], row["codec"]): row for row in content["per_image"]}
+    for image in SIZES:
+        rgb = np.array(Image.open(folder / image))
+        for effort, codec in enumerate(("tiny/joint", "tiny/joint effort 1")):
+            data = encode(tiny_model, rgb, lmbda=0.05, effort=effort).data
+            assert found[image, codec]["bytes"] == len(data)
+            assert found[image, codec]["psnr"] == pytest.approx(psnr(rgb, decode(data, model=tiny_model).rgb), abs=1e-3)
+    with pytest.raises(UsageError, match="--efforts"):
+        plan.make_plan(folder, ["tiny"], ["factorized"], classical=["none"], efforts=[1])
+
+
 # ---------------------------------------------------------------- going on where a run was stopped
 
 
@@ -287,15 +304,25 @@ def test_an_image_without_a_quality_leaves_the_average_without_one() -> None:
 
 @pytest.fixture(scope="module")
 def kodak_results() -> results.Results:
-    """Rows as if the joint prior were the paper's with 10% more bits, mean-scale with 20%, scale with 30%."""
+    """Rows as if the joint prior were the paper's with 10% more bits, mean-scale with 20%, scale with 30%.
+
+    With effort 1 the joint prior is the paper's.
+    """
     card = find_model("tiny")
     images = tuple(ImageFile(Path(f"kodim{number:02}.png"), "") for number in range(1, 25))
     priors = {"joint": 1.1, "mean-scale-hyperprior": 1.2, "scale-hyperprior": 1.3}
     paper = next(curve for curve in load_references() if curve.key == "paper-joint")
     settings = tuple(map(float, range(len(paper.bpp_psnr))))
-    series = tuple(LearnedSeries(card, prior, settings) for prior in priors)
+    series = (*(LearnedSeries(card, prior, settings) for prior in priors), LearnedSeries(card, "joint", settings, 1))
     rows = [
-        row(image.path.name, setting, bpp * priors[one.prior], quality, 1 - 10 ** (-quality / 20), one.key)
+        row(
+            image.path.name,
+            setting,
+            bpp * (priors[one.prior] - one.effort / 10),
+            quality,
+            1 - 10 ** (-quality / 20),
+            one.key,
+        )
         for image in images
         for one in series
         for setting, (bpp, quality) in zip(settings, paper.bpp_psnr, strict=True)
@@ -304,7 +331,7 @@ def kodak_results() -> results.Results:
 
 
 def test_claims_are_judged_by_the_same_bd_rate(kodak_results: results.Results) -> None:
-    (line_up,) = line_ups(kodak_results)
+    line_up, _ = line_ups(kodak_results)
     verdicts = {verdict.claim.text: verdict for verdict in judge(kodak_results, line_up, "psnr")}
     hyperprior = verdicts["joint against scale hyperprior"]
     assert hyperprior.ours is not None and hyperprior.ours.percent == pytest.approx(100 * (1.1 / 1.3 - 1))
@@ -318,6 +345,17 @@ def test_claims_are_judged_by_the_same_bd_rate(kodak_results: results.Results) -
         ("scale-hyperprior", "mean-scale-hyperprior", 9, 9),
         ("mean-scale-hyperprior", "joint", 9, 9),
     ]
+
+
+def test_a_searched_curve_is_judged_by_itself(kodak_results: results.Results) -> None:
+    _, line_up = line_ups(kodak_results)
+    verdicts = judge(kodak_results, line_up, "psnr")
+    assert [verdict.claim.text.split()[2] for verdict in verdicts] == ["BPG", "JPEG", "WebP", "JPEG"]
+    for verdict in verdicts:
+        assert verdict.ours is not None and verdict.paper is not None
+        assert verdict.ours.percent == pytest.approx(verdict.paper.percent)
+    text = report.report_text(kodak_results, [])
+    assert "### Model tiny, encoder at effort 1" in text and "| joint, effort 1 | " in text
 
 
 def test_the_report_on_kodak_has_claims_and_published_curves(kodak_results: results.Results) -> None:

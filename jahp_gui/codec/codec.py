@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from jahp_gui.codec import container, metrics
+from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
 from jahp_gui.codec.effort import Problem, ignore, search
 from jahp_gui.codec.entropy_coder import SymbolEncoder
@@ -28,7 +29,6 @@ from jahp_gui.codec.latent_coding import (
 )
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import model_of_file
-from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.codec.priors import prior_class, prior_of_code
 from jahp_gui.codec.stopwatch import Stopwatch
 from jahp_gui.codec.transforms import STRIDE

@@ -5,11 +5,11 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jahp_gui.codec.choices import DEFAULT_PRIOR, EFFORTS, PRIOR_NAMES
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.images import IMAGE_SUFFIXES, LoadedImage, find_images, load_image, load_weights
 from jahp_gui.codec.models import DEFAULT_MODEL, find_model
-from jahp_gui.codec.prior_names import DEFAULT_PRIOR, PRIOR_NAMES
 from jahp_gui.codec.threads import use_threads
 from jahp_gui.commands.common import (
     STREAM,
@@ -71,7 +71,7 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
     parser.add_argument(
         "--effort",
         type=int,
-        choices=(0, 1, 2, 3),
+        choices=EFFORTS,
         default=0,
         help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (half as long "
         "again), 2 refinement (a minute for a photo of 0.4 megapixels), 3 thorough refinement (minutes); default 0",

@@ -4,10 +4,10 @@ import argparse
 import sys
 from typing import Any
 
+from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.container import MAX_SIDE, Container, Header, read_file, read_stream
 from jahp_gui.codec.errors import ModelError, ModelMismatchError
 from jahp_gui.codec.models import Card, model_of_file
-from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.rate_scale import gain_index_count, lmbda_of
 from jahp_gui.commands.common import (
     STREAM,

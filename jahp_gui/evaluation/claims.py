@@ -47,6 +47,11 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("joint against factorized", "joint", "factorized", None, (JOINT, FACTORIZED)),
 )
 MS_SSIM_CLAIM = Claim("joint for MS-SSIM against BPG 4:4:4", "joint", BPG, None, (JOINT_MS_SSIM, BPG), "heic")
+# What a curve of the joint prior can be judged by without the other priors: claims and metrics, by its objective.
+_ALONE: dict[str, tuple[tuple[Claim, ...], tuple[Metric, ...]]] = {
+    "mse": (tuple(claim for claim in CLAIMS if claim.anchor not in PRIORS), ("psnr", "ms-ssim")),
+    "ms-ssim": ((MS_SSIM_CLAIM,), ("ms-ssim",)),
+}
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,11 @@ def line_ups(results: Results) -> list[LineUp]:
     """The line-ups that the measured models allow.
 
     First the family, one transform under all priors; then, where there are models of a single prior, each prior with
-    transforms of its own, as in the paper; then every model optimised for MS-SSIM.
+    transforms of its own, as in the paper; then every model optimised for MS-SSIM; then joint priors whose latents the
+    encoder searched, which the paper's did not.
     """
-    curves = [curve for curve in results.curves if curve.group == "prior"]
+    priors = [curve for curve in results.curves if curve.group == "prior"]
+    curves = [curve for curve in priors if not curve.effort]
     objective = {card.model_id: card.objective for card in results.plan.cards}
     psnr = [curve for curve in curves if objective[curve.model] == "mse"]
     found = []
@@ -103,6 +110,11 @@ def line_ups(results: Results) -> list[LineUp]:
         if objective[curve.model] == "ms-ssim" and curve.prior == "joint":
             title = f"Model {curve.model}: optimised for MS-SSIM"
             found.append(LineUp(title, {"joint": curve.key}, True, (MS_SSIM_CLAIM,), ("ms-ssim",)))
+    for curve in priors:
+        if curve.effort:
+            title = f"Model {curve.model}, latents searched by the encoder (`jahp encode --effort {curve.effort}`)"
+            claims, metrics = _ALONE[objective[curve.model]]
+            found.append(LineUp(title, {"joint": curve.key}, False, claims, metrics))
     return found
 
 

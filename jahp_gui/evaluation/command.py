@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import DEFAULT_MODEL
@@ -50,6 +51,14 @@ jahp evaluate photos --out results.json --lmbdas 0.005 0.02 --classical none
     parser.add_argument("--report", metavar="FOLDER", type=Path, help="also write report.md with plots (PNG, SVG)")
     parser.add_argument("--models", metavar="ID", nargs="+", default=[DEFAULT_MODEL], help=f"default: {DEFAULT_MODEL}")
     parser.add_argument("--priors", metavar="PRIOR", nargs="+", help="default: all that a model has")
+    parser.add_argument(
+        "--efforts",
+        type=int,
+        nargs="+",
+        choices=EFFORTS[1:],
+        default=[],
+        help="also the joint prior with its latents searched by the encoder, as by `jahp encode --effort`",
+    )
     parser.add_argument("--lmbdas", metavar="λ", nargs="+", type=positive, help="default: the anchors of each model")
     parser.add_argument(
         "--classical", metavar="CODEC", nargs="+", help="jpeg420, webp, … or none; default: all that work here"
@@ -76,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from jahp_gui.evaluation.rows import RowCache, rows_to_csv
 
     jobs = args.jobs or default_jobs()
-    plan = make_plan(args.folder, args.models, args.priors, args.lmbdas, args.classical)
+    plan = make_plan(args.folder, args.models, args.priors, args.lmbdas, args.classical, args.efforts)
     with tqdm(unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:
@@ -112,7 +121,7 @@ def command_line(args: argparse.Namespace) -> str:
     for name in ("csv", "report"):
         if getattr(args, name):
             words += [f"--{name}", str(getattr(args, name))]
-    for name in ("models", "priors", "lmbdas", "classical"):
+    for name in ("models", "priors", "lmbdas", "classical", "efforts"):
         if getattr(args, name):
             words += [f"--{name}", *map(str, getattr(args, name))]
     return shlex.join(words)

@@ -18,9 +18,9 @@ from statistics import fmean
 import numpy as np
 
 from jahp_gui.codec import metrics
+from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.images import find_images, load_image
 from jahp_gui.codec.models import DEFAULT_MODEL, find_model
-from jahp_gui.codec.prior_names import DEFAULT_PRIOR
 from jahp_gui.evaluation.curves import bd_rate
 
 LMBDAS = (0.0032, 0.0128, 0.05, 0.2)

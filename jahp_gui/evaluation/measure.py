@@ -18,14 +18,15 @@ import numpy as np
 import torch
 
 from jahp_gui.codec import metrics
-from jahp_gui.codec.codec import decode, encode_y
+from jahp_gui.codec.codec import Encoded, decode, encode_searched, encode_y
+from jahp_gui.codec.effort import Problem
 from jahp_gui.codec.errors import DigestError, ImageError, JahpError
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model
 from jahp_gui.codec.threads import available_cpus, physical_cores, use_threads
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.evaluation.plan import ImageFile, Plan, Series
+from jahp_gui.evaluation.plan import ImageFile, Plan, Series, series_key
 from jahp_gui.evaluation.rows import Key, Row, RowCache
 
 LARGEST_DEFAULT_JOBS = 8  # each holds the weights and an image's latents
@@ -70,11 +71,11 @@ def units(plan: Plan, known: Collection[Key], device: str = "cpu") -> "list[Unit
     """The work that is left, image by image."""
     found: list[Unit] = []
     for image in plan.images:
-        files: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        files: dict[str, list[FileKind]] = defaultdict(list)
         for series in plan.learned:
             missing = [setting for setting in series.settings if key_of(image, series, setting) not in known]
-            files[str(series.card.folder)] += [(setting, series.prior) for setting in missing]
-        # All priors of one λ side by side: they share the picture.
+            files[str(series.card.folder)] += [(setting, series.effort, series.prior) for setting in missing]
+        # All priors of one λ side by side: rounded, they share the picture.
         found += [
             LearnedUnit(image, folder, tuple(sorted(wanted)), device) for folder, wanted in files.items() if wanted
         ]
@@ -87,19 +88,22 @@ def units(plan: Plan, known: Collection[Key], device: str = "cpu") -> "list[Unit
     return found
 
 
+FileKind = tuple[float, int, str]  # λ, effort, prior
+
+
 @dataclass(frozen=True)
 class LearnedUnit:
-    """Files of one image by one model: `files` are (λ, prior), those of one λ together."""
+    """Files of one image by one model, those of one λ together."""
 
     image: ImageFile
     folder: str
-    files: tuple[tuple[float, str], ...]
+    files: tuple[FileKind, ...]
     device: str = "cpu"
 
     def rows(self) -> Iterator[Row]:
         """Write, read back and compare, one file after the other."""
         model = _warm_model(self.folder, self.device)
-        for prior in {prior for _, prior in self.files}:
+        for prior in {prior for *_, prior in self.files}:
             model.prior(prior)  # the weights are read before the clock starts
         rgb = load_image(self.image.path).rgb
         height, width, _ = rgb.shape
@@ -107,9 +111,9 @@ class LearnedUnit:
         y = model.analysis(rgb)
         analysis_seconds = time.perf_counter() - started
         picture, quality = None, _Quality(None, None)
-        for lmbda, prior in self.files:
+        for lmbda, effort, prior in self.files:
             started = time.perf_counter()
-            encoded = encode_y(model, y, height, width, prior, model.gain_index(lmbda))
+            encoded = _encode(Problem(model, rgb, y, prior, model.gain_index(lmbda)), effort)
             encode_seconds = analysis_seconds + time.perf_counter() - started
             started = time.perf_counter()
             decoded = decode(encoded.data, model=model, max_pixels=width * height, name=self.image.path.name)
@@ -118,9 +122,16 @@ class LearnedUnit:
                 raise DigestError(f"{self.image.path}: {prior} at λ = {lmbda:g} does not decode to what was encoded.")
             if decoded.rgb is not picture:
                 picture, quality = decoded.rgb, _quality(rgb, decoded.rgb)
-            codec, version = f"{model.card.model_id}/{prior}", model.card.digest(prior).hex()
+            codec, version = series_key(model.card.model_id, prior, effort), model.card.digest(prior).hex()
             seconds = encode_seconds, decode_seconds
             yield _row(self.image, rgb, codec, version, lmbda, encoded.data, quality, seconds)
+
+
+def _encode(problem: Problem, effort: int) -> Encoded:
+    if effort:
+        return encode_searched(problem, effort)
+    height, width, _ = problem.rgb.shape
+    return encode_y(problem.model, problem.y, height, width, problem.prior, problem.gain_index)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.errors import ImageError, UsageError
 from jahp_gui.codec.images import find_images
 from jahp_gui.codec.models import Card, find_model
@@ -25,15 +26,16 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class LearnedSeries:
-    """A prior of a model at several λ."""
+    """A prior of a model at several λ, its latents rounded (effort 0) or searched by the encoder (`codec.effort`)."""
 
     card: Card
     prior: str
     settings: tuple[float, ...]  # λ, ascending
+    effort: int = 0
 
     @property
     def key(self) -> str:
-        return f"{self.card.model_id}/{self.prior}"
+        return series_key(self.card.model_id, self.prior, self.effort)
 
     @property
     def version(self) -> str:
@@ -60,6 +62,11 @@ class ClassicalSeries:
 
 
 Series = LearnedSeries | ClassicalSeries
+
+
+def series_key(model_id: str, prior: str, effort: int) -> str:
+    """What a learned curve is called in rows and results: "psnr-5/joint", "psnr-5/joint effort 1"."""
+    return f"{model_id}/{prior}" + (f" effort {effort}" if effort else "")
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,11 @@ def make_plan(
     priors: Sequence[str] | None = None,
     lmbdas: Sequence[float] | None = None,
     classical: Sequence[str] | None = None,
+    efforts: Sequence[int] = (),
 ) -> Plan:
     """The plan for the command's arguments; None means all priors, every model's anchors, all codecs that work here.
 
+    efforts: of the encoder's search, 1 … 3; each is one more curve of every model's joint prior.
     Raises `ImageError` for a folder without images, `UsageError` for priors, λ or codecs that there are not,
     `ModelError` for models.
     """
@@ -104,6 +113,7 @@ def make_plan(
     cards = _cards(models)
     learned = [series for card in cards for series in _series_of(card, priors, lmbdas)]
     _refuse_unused(cards, learned, priors, lmbdas)
+    learned += _searched(learned, efforts)
     images = tuple(ImageFile(path, _digest(path)) for path in files)
     return Plan(folder, images, tuple(learned), tuple(ClassicalSeries(codec) for codec in _codecs(classical)))
 
@@ -132,6 +142,14 @@ def _series_of(card: Card, priors: Sequence[str] | None, lmbdas: Sequence[float]
     settings = tuple(lmbda_of(index, anchors) for index in indices)
     chosen = [name for name in PRIORS if name in card.priors and (priors is None or name in priors)]
     return [LearnedSeries(card, prior, settings) for prior in chosen if settings]
+
+
+def _searched(learned: Sequence[LearnedSeries], efforts: Sequence[int]) -> list[LearnedSeries]:
+    """The joint prior's curves once more, at each effort: a search is for one prior, and takes its time."""
+    joint = [series for series in learned if series.prior == DEFAULT_PRIOR]
+    if efforts and not joint:
+        raise UsageError(f"--efforts is of the prior '{DEFAULT_PRIOR}', and it is not among those chosen.")
+    return [replace(series, effort=effort) for series in joint for effort in sorted({*efforts})]
 
 
 def _serves(anchors: Sequence[float], lmbda: float) -> bool:

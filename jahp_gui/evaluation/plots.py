@@ -112,9 +112,10 @@ def _style(curve: Curve, models: Sequence[str], number: int) -> dict[str, Any]:
     line, marker = MODEL_STYLES[models.index(curve.model) % len(MODEL_STYLES)]
     return {
         "color": COLOURS[curve.prior],
-        "linewidth": 2.0,
+        "linewidth": 1.0 if curve.effort else 2.0,
         "linestyle": line,
         "marker": marker,
+        "markerfacecolor": "white" if curve.effort else COLOURS[curve.prior],
         "markersize": 5.5,
         "zorder": 3,
     }

@@ -132,7 +132,7 @@ def averages_text(results: Results) -> str:
     """Tables of the averages: one for each model, its priors side by side, and one for the classical codecs."""
     parts = []
     for card in results.plan.cards:
-        curves = [curve for curve in results.curves if curve.model == card.model_id]
+        curves = [curve for curve in results.curves if curve.model == card.model_id and not curve.effort]
         own = [results.averages_of(curve.key) for curve in curves]
         rows = [
             [f"{same[0].setting:.4g}", *_quality(same[0]), *(f"{average.bpp:.4f}" for average in same)]
@@ -143,6 +143,14 @@ def averages_text(results: Results) -> str:
             f"### Model {card.model_id}\n\nAll priors code the same latents, so they share the picture.",
             _table(header, rows),
         ]
+    for curve in results.curves:
+        if curve.effort:
+            rows = [
+                [f"{average.setting:.4g}", *_quality(average), f"{average.bpp:.4f}"]
+                for average in results.averages_of(curve.key)
+            ]
+            header = ["λ", "PSNR (dB)", "MS-SSIM", "MS-SSIM (dB)", f"{curve.prior} (bpp)"]
+            parts += [f"### Model {curve.model}, encoder at effort {curve.effort}", _table(header, rows)]
     classical = [curve for curve in results.curves if curve.group == "classical"]
     if classical:
         rows = [
@@ -187,19 +195,20 @@ def _costs(results: Results) -> str:
     parts = [
         "## What each prior costs\n\n"
         "Seconds are the mean over images and λ of this run, transforms included, as a ratio to the joint prior's; "
-        "kMAC per pixel are those of the prior's networks, encoder and decoder."
+        "kMAC per pixel are those of the prior's networks, encoder and decoder; what an effort computes more is in its "
+        "seconds alone."
     ]
     for card in results.plan.cards:
         config = ModelConfig.from_dict(card.config)
         curves = [curve for curve in results.curves if curve.model == card.model_id]
-        seconds = {curve.prior: _mean_seconds(results, curve) for curve in curves}
-        joint = seconds.get("joint")
+        seconds = {(curve.prior, curve.effort): _mean_seconds(results, curve) for curve in curves}
+        joint = seconds.get(("joint", 0))
         rows = []
-        for prior, (encode, decode) in seconds.items():
+        for (prior, effort), (encode, decode) in seconds.items():
             macs = cost.prior_macs(config, prior)
             rows.append(
                 [
-                    prior,
+                    prior + (f", effort {effort}" if effort else ""),
                     *(f"{value:.3f}" for value in (encode, decode)),
                     *([f"{encode / joint[0]:.2f}", f"{decode / joint[1]:.2f}"] if joint else [NOTHING, NOTHING]),
                     f"{cost.prior_parameters(config, prior) / 1e6:.2f}",

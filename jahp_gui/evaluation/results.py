@@ -48,7 +48,7 @@ class Curve:
     """A rate–distortion curve as plots and BD-rates need it: points (bpp, dB), by setting.
 
     group: "prior" and "classical" were measured here, "published" was not. objective: what it was optimised for.
-    model and prior are empty but for a prior.
+    model and prior are empty but for a prior. effort: of the encoder's search for its latents, 0 for rounding.
     """
 
     key: str
@@ -60,6 +60,7 @@ class Curve:
     ms_ssim: tuple[Point, ...]
     model: str = ""
     prior: str = ""
+    effort: int = 0
 
     def points(self, metric: Metric) -> tuple[Point, ...]:
         return self.psnr if metric == "psnr" else self.ms_ssim
@@ -169,9 +170,10 @@ def measured_curves(plan: Plan, averages: Sequence[Average]) -> list[Curve]:
         ms_ssim = tuple((entry.bpp, entry.ms_ssim_db) for entry in own if entry.ms_ssim_db is not None)
         if isinstance(series, LearnedSeries):
             model, prior = series.card.model_id, series.prior
-            label = f"{prior} ({model})" if several else prior
+            label = prior + (f", effort {series.effort}" if series.effort else "") + (f" ({model})" if several else "")
             objective: Literal["mse", "ms-ssim"] = "ms-ssim" if series.card.objective == "ms-ssim" else "mse"
-            curve = Curve(series.key, label, "prior", f"model {model}", objective, psnr, ms_ssim, model, prior)
+            source = f"model {model}"
+            curve = Curve(series.key, label, "prior", source, objective, psnr, ms_ssim, model, prior, series.effort)
         else:
             curve = Curve(series.key, series.codec.label, "classical", series.version, "mse", psnr, ms_ssim)
         curves.append(curve)

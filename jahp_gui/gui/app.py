@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from jahp_gui import __version__
+from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.models import DEFAULT_MODEL, model_folders
 from jahp_gui.gui import samples, theme
@@ -20,7 +21,7 @@ from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import LANGUAGES, set_language, system_language, tr
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.main_window import MainWindow, app_icon
-from jahp_gui.gui.session import EFFORTS, Session
+from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
 SHUTDOWN_SECONDS = 0.7

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.images import IMAGE_SUFFIXES
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.gui import captions, exporting, work
@@ -23,7 +24,7 @@ from jahp_gui.gui.panels.rd_panel import RdPanel
 from jahp_gui.gui.plotting import table_rows
 from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.results import JPEG, ORIGINAL, ROUNDED
-from jahp_gui.gui.session import EFFORTS, MODES, Session
+from jahp_gui.gui.session import MODES, Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
 Handler = Callable[..., None]

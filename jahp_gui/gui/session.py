@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRect, Signal
 
+from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.importance import OUTSIDE, Mask
 from jahp_gui.codec.latent_views import BITS
 from jahp_gui.codec.models import DEFAULT_MODEL, Card
@@ -37,10 +38,8 @@ from jahp_gui.gui.viewstate import ViewState
 if TYPE_CHECKING:
     from jahp_gui.codec.model import Model
 
-DEFAULT_PRIOR = "joint"
 MODES = ("side", "swipe", "blink", "difference")
 TARGETS = ("lambda", "bpp", "bytes", "psnr")
-EFFORTS = (0, 1, 2, 3)  # as the codec numbers them
 WITHOUT_SEARCH, WITHOUT_REGION = "(rounded)", "(no region)"  # `MapChoice.reference` that is no prior
 PAINT_TOOLS = ("brush", "eraser", "rectangle")
 

@@ -5,6 +5,6 @@ among the neighbouring integers by rate and distortion (`rounding`). Efforts 2 a
 together, by gradients through synthesis transform and prior (`annealing`).
 """
 
-from jahp_gui.codec.effort.search import ANNEALING_STEPS, EFFORTS, Candidate, Problem, ignore, search
+from jahp_gui.codec.effort.search import ANNEALING_STEPS, Candidate, Problem, ignore, search
 
-__all__ = ["ANNEALING_STEPS", "EFFORTS", "Candidate", "Problem", "ignore", "search"]
+__all__ = ["ANNEALING_STEPS", "Candidate", "Problem", "ignore", "search"]

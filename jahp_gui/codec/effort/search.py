@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.model import Model
 
-EFFORTS = (0, 1, 2, 3)
 ANNEALING_STEPS = {2: 200, 3: 1500}
 TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
 MARGIN = 8  # latent positions around a tile: what its pixels and its rate depend on, a multiple of the hyper-stride

@@ -1,7 +1,7 @@
-"""The priors, from the simplest to the joint one. Adding one takes its module, a line here and one in `prior_names`."""
+"""The priors, from the simplest to the joint one. Adding one takes its module, a line here and one in `choices`."""
 
+from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.errors import InvalidHeaderError, UsageError
-from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.priors.base import FrozenPrior, Prior
 from jahp_gui.codec.priors.context import Context
 from jahp_gui.codec.priors.factorized import Factorized

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRect
 
+from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.latent_views import BITS, QUANTITIES, STRIDES
-from jahp_gui.codec.prior_names import PRIOR_NAMES
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_of
 from jahp_gui.evaluation.classical import CODECS
 from jahp_gui.gui import captions

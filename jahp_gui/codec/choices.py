@@ -1,0 +1,11 @@
+"""What a user chooses: names of priors, efforts. Imports neither torch nor numpy, unlike what does the work."""
+
+PRIOR_NAMES = {  # by their codes in a file
+    0: "factorized",
+    1: "scale-hyperprior",
+    2: "mean-scale-hyperprior",
+    3: "context",
+    4: "joint",
+}
+DEFAULT_PRIOR = "joint"
+EFFORTS = (0, 1, 2, 3)  # of the encoder's search for latents: see `codec.effort`
