@@ -13,12 +13,10 @@ import pytest
 
 from jahp_gui.codec import container, metrics
 from jahp_gui.codec.codec import (
-    Target,
     analyse,
     decode,
     encode,
     encode_measured,
-    encode_to_target,
     encode_y,
     encode_y_hat,
 )
@@ -37,6 +35,7 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model, installed_models
 from jahp_gui.codec.priors import PRIORS
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count, gain_index_of, lmbda_of
+from jahp_gui.codec.target import Target, encode_to_target
 
 
 def photo(height: int, width: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from PIL import Image
 from jahp_gui.cli import main
 from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
-from jahp_gui.codec.codec import Target, decode, encode, encode_searched, encode_to_target
+from jahp_gui.codec.codec import decode, encode, encode_searched
 from jahp_gui.codec.effort import Problem, annealing, rounding, search
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
@@ -22,6 +22,7 @@ from jahp_gui.codec.latent_coding import measure_latents, section_bits
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import DEFAULT_MODEL, Card
 from jahp_gui.codec.priors.density import LIKELIHOOD_FLOOR
+from jahp_gui.codec.target import Target, encode_to_target
 from jahp_gui.gui.samples import FIRST, path_of
 from jahp_gui.training.freeze import freeze
 from jahp_gui.training.objective import TrainingModel

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from jahp_gui import bench_mbt2018
 from jahp_gui.bench_goals import GOALS
 from jahp_gui.cli import main
-from jahp_gui.codec import fixed_point, threads
-from jahp_gui.codec.codec import Target, decode, encode, encode_to_target
+from jahp_gui.codec import Target, decode, encode, encode_to_target, fixed_point, threads
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import ModelError, UsageError

@@ -6,13 +6,12 @@
 >>> decode(encoded.data).rgb                                  # the same on every machine, up to the last bit of a pixel
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from jahp_gui.codec import container, metrics
+from jahp_gui.codec import container
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
 from jahp_gui.codec.effort import Problem, ignore, search
@@ -275,80 +274,3 @@ def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda:
     gain_index = model.gain_index(lmbda)
     y_hat = model.quantise(model.analysis(rgb), gain_index)
     return Analysis(y_hat, measure_latents(model.prior(prior), y_hat, gain_index), model, prior, gain_index)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a search for λ aims at: "bytes" or "bpp" (of the whole file), or "psnr" (dB over 8-bit RGB)."""
-
-    kind: str
-    value: float
-
-
-TOLERANCE = 0.02
-
-
-def encode_to_target(
-    model: Model,
-    rgb: np.ndarray,
-    target: Target,
-    *,
-    prior: str = DEFAULT_PRIOR,
-    effort: int = 0,
-    weights: np.ndarray | None = None,
-    progress: Callable[[Encoded, float], None] | None = None,
-) -> Encoded:
-    """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
-
-    A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
-    searched with an effort of 1 at most; the file found is then refined with the effort asked for, which makes it
-    smaller or better than the target.
-    Raises `UsageError` that names the nearest reachable value when the best is more than 2% away.
-    """
-    y = model.analysis(rgb)
-    height, width, _ = rgb.shape
-    tried: dict[int, tuple[Encoded, float]] = {}
-
-    def encode_at(gain_index: int, effort: int) -> Encoded:
-        return encode_searched(Problem(model, rgb, y, prior, gain_index, weights), effort)
-
-    def reached(gain_index: int) -> float:
-        if gain_index not in tried:
-            encoded = encode_at(gain_index, min(effort, 1))
-            value = float(len(encoded.data))
-            if target.kind == "bpp":
-                value = encoded.container.bpp
-            elif target.kind == "psnr":
-                value = metrics.psnr(rgb, model.synthesis(encoded.y_hat, gain_index, height, width))
-            # Without the latents, of which a large image would keep a gigabyte or two.
-            tried[gain_index] = (replace(encoded, y_hat=np.empty((0, 0, 0), np.int16)), value)
-            if progress is not None:
-                progress(encoded, value)
-        return tried[gain_index][1]
-
-    low, high = 0, len(model.gain_indices) - 1
-    while low < high:  # the first index that reaches the target; both measures rise with it, small dips aside
-        middle = (low + high) // 2
-        if reached(middle) < target.value:
-            low = middle + 1
-        else:
-            high = middle
-    for gain_index in (low - 1, low, low + 1):
-        if gain_index in model.gain_indices:
-            reached(gain_index)
-
-    def preference(entry: tuple[Encoded, float]) -> tuple[bool, float]:
-        error = entry[1] / target.value - 1
-        unsafe = error < 0 if target.kind == "psnr" else error > 0
-        return (unsafe or abs(error) > TOLERANCE), abs(error)
-
-    best, value = min(tried.values(), key=preference)
-    if abs(value / target.value - 1) > TOLERANCE:
-        side = "more" if value > target.value else "less"
-        unit, scale = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}[target.kind]
-        lmbda = model.lmbda(best.container.header.gain_index)
-        raise UsageError(
-            f"The target of {target.value / scale:.4g} {unit} cannot be reached with this image, model and prior: "
-            f"the nearest is {side}, {value / scale:.4g} {unit}, at λ = {lmbda:.4g}."
-        )
-    return encode_at(best.container.header.gain_index, effort)

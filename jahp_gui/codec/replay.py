@@ -64,23 +64,14 @@ def record(
 ) -> Recording:
     """Decode a file and note everything. Arguments and errors are those of `decode`, digest check included."""
     opened = open_source(source, model=model, max_pixels=max_pixels, name=name)
-    prior, container, gain_index = (
-        opened.model.prior(opened.prior),
-        opened.container,
-        opened.container.header.gain_index,
-    )
+    prior, parsed = opened.model.prior(opened.prior), opened.container
     height, width, channels = opened.shape
     started = time.perf_counter()
-    decoder = LatentDecoder(prior, container.z, container.y, opened.shape, gain_index)
+    decoder = LatentDecoder(prior, parsed.z, parsed.y, opened.shape, parsed.header.gain_index)
     z_seconds = time.perf_counter() - started
     y_hat = np.empty((height * width, channels), np.int16)
     expected, bits = np.empty(y_hat.shape, np.float32), np.empty(height * width)
-    unaided = expected
-    if prior.has_context:
-        unaided = np.empty(y_hat.shape, np.float32)
-        for start in range(0, len(y_hat), BATCH):
-            positions = np.arange(start, min(start + BATCH, len(y_hat)))
-            unaided[positions] = _means(decoder, *decoder.state.rows(positions))
+    unaided = _unaided(decoder, y_hat.shape) if prior.has_context else expected
     seconds, done = [], 0
     started = time.perf_counter()
     for step in decoder.steps():
@@ -107,6 +98,15 @@ def record(
     if not opened.is_intact(recording.y_hat):
         raise DigestError(not_intact(name))
     return recording
+
+
+def _unaided(decoder: LatentDecoder, shape: tuple[int, int]) -> np.ndarray:
+    """The means float32 (h·w, M) of all positions with no latent known."""
+    unaided = np.empty(shape, np.float32)
+    for start in range(0, len(unaided), BATCH):
+        positions = np.arange(start, min(start + BATCH, len(unaided)))
+        unaided[positions] = _means(decoder, *decoder.state.rows(positions))
+    return unaided
 
 
 def _means(decoder: LatentDecoder, rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:

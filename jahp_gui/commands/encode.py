@@ -111,7 +111,7 @@ def encode_file(args: argparse.Namespace, model: "Model", job: Job, progress: Pr
 
 
 def compress(args: argparse.Namespace, model: "Model", loaded: LoadedImage, progress: Progress) -> "Encoded":
-    from jahp_gui.codec.codec import Target, encode, encode_to_target
+    from jahp_gui.codec import Target, encode, encode_to_target
 
     weights = load_weights(args.importance, args.max_pixels) if args.importance else None
     search = {"prior": args.prior, "effort": args.effort, "weights": weights}

@@ -37,9 +37,10 @@ from jahp_gui.gui.results import (
 from jahp_gui.gui.sentences import translated
 
 if TYPE_CHECKING:
-    from jahp_gui.codec.codec import Encoded, Target
+    from jahp_gui.codec.codec import Encoded
     from jahp_gui.codec.effort import Candidate, Problem
     from jahp_gui.codec.model import Model
+    from jahp_gui.codec.target import Target
 
 JAHP_SUFFIX = ".jahp"
 LARGE_PIXELS = 4_000_000  # above, live work is done on a part of the image
@@ -358,7 +359,7 @@ def make_classical(
 
 def find_target(analysed: Analysed, choice: Choice, mask: Mask | None, target: "Target", job: Job) -> int:
     """The gain index at which the real file of a choice comes nearest to a target. Raises `UsageError`: none does."""
-    from jahp_gui.codec.codec import encode_to_target
+    from jahp_gui.codec.target import encode_to_target
 
     use_cores(ALL)
     encoded = encode_to_target(

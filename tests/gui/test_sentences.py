@@ -9,8 +9,7 @@ import pytest
 from gui_helpers import make_picture
 from PIL import Image
 
-from jahp_gui.codec import Model, decode, encode
-from jahp_gui.codec.codec import Target, encode_to_target
+from jahp_gui.codec import Model, Target, decode, encode, encode_to_target
 from jahp_gui.codec.container import Header, pack, read_file
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.images import load_image, save_image

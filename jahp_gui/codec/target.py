@@ -1,0 +1,92 @@
+"""The λ that makes a file of a wanted size or quality."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jahp_gui.codec import metrics
+from jahp_gui.codec.choices import DEFAULT_PRIOR
+from jahp_gui.codec.codec import Encoded, encode_searched
+from jahp_gui.codec.effort import Problem
+from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.model import Model
+
+TOLERANCE = 0.02
+UNITS = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a search for λ aims at: "bytes" or "bpp" (of the whole file), or "psnr" (dB over 8-bit RGB)."""
+
+    kind: str
+    value: float
+
+    def reached_by(self, encoded: Encoded, problem: Problem) -> float:
+        """What a file of the problem's image has of what is aimed at."""
+        if self.kind == "bytes":
+            return float(len(encoded.data))
+        if self.kind == "bpp":
+            return encoded.container.bpp
+        height, width, _ = problem.rgb.shape
+        picture = problem.model.synthesis(encoded.y_hat, problem.gain_index, height, width)
+        return metrics.psnr(problem.rgb, picture)
+
+    def preference(self, reached: float) -> tuple[bool, float]:
+        """Least for the best: within the tolerance what is not larger or worse than wanted wins over what is nearer."""
+        error = reached / self.value - 1
+        unsafe = error < 0 if self.kind == "psnr" else error > 0
+        return unsafe or abs(error) > TOLERANCE, abs(error)
+
+    def refuse_far(self, reached: float, lmbda: float) -> None:
+        """Raise `UsageError` where the best that was found is outside the tolerance."""
+        if abs(reached / self.value - 1) > TOLERANCE:
+            side = "more" if reached > self.value else "less"
+            unit, scale = UNITS[self.kind]
+            raise UsageError(
+                f"The target of {self.value / scale:.4g} {unit} cannot be reached with this image, model and prior: "
+                f"the nearest is {side}, {reached / scale:.4g} {unit}, at λ = {lmbda:.4g}."
+            )
+
+
+def encode_to_target(
+    model: Model,
+    rgb: np.ndarray,
+    target: Target,
+    *,
+    prior: str = DEFAULT_PRIOR,
+    effort: int = 0,
+    weights: np.ndarray | None = None,
+    progress: Callable[[Encoded, float], None] | None = None,
+) -> Encoded:
+    """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
+
+    A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
+    searched with an effort of 1 at most; the file found is then refined with the effort asked for, which makes it
+    smaller or better than the target.
+    Raises `UsageError` that names the nearest reachable value when the best is more than 2% away.
+    """
+    some_gain = Problem(model, rgb, model.analysis(rgb), prior, 0, weights)
+    tried: dict[int, float] = {}
+
+    def reached(gain_index: int) -> float:
+        if gain_index not in tried:
+            problem = replace(some_gain, gain_index=gain_index)
+            encoded = encode_searched(problem, min(effort, 1))
+            tried[gain_index] = target.reached_by(encoded, problem)
+            if progress is not None:
+                progress(encoded, tried[gain_index])
+        return tried[gain_index]
+
+    low, high = 0, len(model.gain_indices) - 1
+    while low < high:  # the first index that reaches the target; both measures rise with it, small dips aside
+        middle = (low + high) // 2
+        if reached(middle) < target.value:
+            low = middle + 1
+        else:
+            high = middle
+    around = [gain_index for gain_index in (low - 1, low, low + 1) if gain_index in model.gain_indices]
+    best = min({*tried, *around}, key=lambda gain_index: target.preference(reached(gain_index)))
+    target.refuse_far(tried[best], model.lmbda(best))
+    return encode_searched(replace(some_gain, gain_index=best), effort)
