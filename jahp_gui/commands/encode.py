@@ -73,8 +73,9 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
         type=int,
         choices=EFFORTS,
         default=0,
-        help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (half as long "
-        "again), 2 refinement (a minute for a photo of 0.4 megapixels), 3 thorough refinement (minutes); default 0",
+        help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (two thirds "
+        "as long again), 2 refinement (a minute for a photo of 0.4 megapixels), 3 thorough refinement "
+        "(minutes); default 0",
     )
     parser.add_argument(
         "--importance",

@@ -13,23 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jahp_gui.evaluation.colours import SERIES_COLOURS
 from jahp_gui.evaluation.curves import Point
 from jahp_gui.evaluation.results import Curve, Metric
 
-# One colour per prior and per codec, the same in every plot.
-COLOURS = {
-    "joint": "#c1121f",
-    "context": "#7b2cbf",
-    "mean-scale-hyperprior": "#e36414",
-    "scale-hyperprior": "#2b8a3e",
-    "factorized": "#1864ab",
-    "jpeg420": "#8d6e63",
-    "jpeg444": "#a1887f",
-    "jpeg2000": "#00838f",
-    "webp": "#9e9d24",
-    "avif": "#ad1457",
-    "heic": "#455a64",
-}
 PUBLISHED = "#b4b9c1"  # lines; their names are darker, to be legible
 PUBLISHED_NAME = "#7a818c"
 MODEL_STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"))  # line and marker of the first, second … model
@@ -108,14 +95,14 @@ def _style(curve: Curve, models: Sequence[str], number: int) -> dict[str, Any]:
         dashes = PUBLISHED_DASHES[number % len(PUBLISHED_DASHES)]
         return {"color": PUBLISHED, "linewidth": 1.0, "dashes": dashes or (None, None), "zorder": 1}
     if curve.group == "classical":
-        return {"color": COLOURS[curve.key], "linewidth": 1.2, "marker": ".", "markersize": 5, "zorder": 2}
+        return {"color": SERIES_COLOURS[curve.key], "linewidth": 1.2, "marker": ".", "markersize": 5, "zorder": 2}
     line, marker = MODEL_STYLES[models.index(curve.model) % len(MODEL_STYLES)]
     return {
-        "color": COLOURS[curve.prior],
+        "color": SERIES_COLOURS[curve.prior],
         "linewidth": 1.0 if curve.effort else 2.0,
         "linestyle": line,
         "marker": marker,
-        "markerfacecolor": "white" if curve.effort else COLOURS[curve.prior],
+        "markerfacecolor": "white" if curve.effort else SERIES_COLOURS[curve.prior],
         "markersize": 5.5,
         "zorder": 3,
     }
@@ -155,7 +142,7 @@ def _name_curves(axes: Axes, curves: Sequence[Curve], plot: Plot) -> None:
 def _name(axes: Axes, curve: Curve, end: Point, place: Point, alignment: str) -> None:
     """A curve's name at `place` with a thin line to its `end`; both in fractions of the axes."""
     published = curve.group == "published"
-    colour = PUBLISHED_NAME if published else COLOURS[curve.prior or curve.key]
+    colour = PUBLISHED_NAME if published else SERIES_COLOURS[curve.prior or curve.key]
     axes.annotate(
         curve.label,
         end,

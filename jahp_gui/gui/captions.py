@@ -57,7 +57,7 @@ EFFORT_NAMES = ("none", "quick", "refine", "thorough")
 EFFORT_TERMS = (
     "Every latent is rounded to the nearest integer: the fastest, and what most codecs do.",
     "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer with the least λ·D + R. "
-    "About the time of a second encode.",
+    "Takes two thirds longer.",
     "Annealed refinement: all latents move together down the gradient of λ·D + R and settle on integers as the noise "
     "is turned down. About a minute for half a megapixel; press Refine to start, stop at any time.",
     "The same with seven times as many steps: some percent more, for minutes.",
@@ -159,7 +159,7 @@ def moment_text(frame: DecoderFrame) -> str:
     """How far a decoder is."""
     if frame.steps_done < 0:
         return tr("nothing decoded yet")
-    read = tr("{size:,.0f} bytes read").format(size=sum(frame.bits) / 8)
+    read = tr("≈ {size:,.0f} bytes read").format(size=sum(frame.bits) / 8)
     if frame.steps_done == 0 and frame.bits[0]:
         return tr("side information ẑ decoded") + f" · {read}"
     return tr("step {done:,} of {steps:,}").format(done=frame.steps_done, steps=frame.steps) + f" · {read}"

@@ -57,7 +57,7 @@ from jahp_gui.gui.settings import Settings
 from jahp_gui.paths import assets_dir
 
 FIRST_SIZE = QSize(1280, 780)
-LEFT_WIDTH, RIGHT_WIDTH, PLOT_HEIGHT = 262, 320, 250
+LEFT_WIDTH, RIGHT_WIDTH, PLOT_HEIGHT = 262, 320, 290
 
 
 class MainWindow(QMainWindow):
@@ -128,7 +128,7 @@ class MainWindow(QMainWindow):
 
     def _build_splitters(self) -> None:
         lessons, images = _panel("", self.lessons, stretch=True), _panel(tr("Images"), self.images, stretch=True)
-        numbers = _panel(tr("Numbers"), self.numbers, self.drag_handle)
+        numbers = _panel(tr("Numbers: current setting"), self.numbers, self.drag_handle)
         self.left = _column(lessons, images, _panel(tr("Codec"), self.codec), numbers)
         centre = _column(self.message_bar, _panel("", self.compare, stretch=True))
         self.right = _column(_panel("", self.right_tabs, above=self.right_switch, stretch=True))

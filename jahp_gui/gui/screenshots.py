@@ -69,6 +69,7 @@ def overlay(window: MainWindow) -> None:
 def channel_grid(window: MainWindow) -> None:
     window.session.set_compare(overlay=False)
     window.session.set_selection(None)
+    window.compare.show_values(None)
     window.session.set_plot(log_rate=True, references=True)
     window.maps.show_page(1)
 

@@ -9,6 +9,8 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
+from jahp_gui.evaluation.colours import SERIES_COLOURS
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -63,21 +65,6 @@ DARK = Theme(
     grid="#33393f",
 )
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
-
-# One colour per curve, told apart by the colour-blind (after Okabe and Ito), readable on both themes.
-SERIES_COLOURS = {
-    "joint": "#d55e00",
-    "context": "#cc79a7",
-    "mean-scale-hyperprior": "#0072b2",
-    "scale-hyperprior": "#56a0d3",
-    "factorized": "#009e73",
-    "jpeg420": "#8c8c8c",
-    "jpeg444": "#6f6f6f",
-    "jpeg2000": "#b8860b",
-    "webp": "#7a6fd0",
-    "avif": "#2fa8a0",
-    "heic": "#a0522d",
-}
 
 
 class ThemeSwitch(QObject):
@@ -172,6 +159,9 @@ def style_sheet(theme: Theme) -> str:
     QToolButton[toggle="true"]:disabled {{ color: {theme.faint_text}; }}
     QToolButton[toggle="true"]:focus, QToolButton[toggle="true"]:hover {{ border-color: {theme.accent}; }}
     QToolButton[toggle="true"]:checked {{ color: {theme.accent_text}; background: {theme.accent}; }}
+    QCheckBox::indicator:unchecked, QListWidget::indicator:unchecked {{
+        width: 12px; height: 12px; background: {theme.panel}; border: 1px solid {theme.faint_text}; border-radius: 2px;
+    }}
     QFrame#panel {{ background: {theme.raised}; border: 1px solid {theme.border}; border-radius: 5px; }}
     """
 

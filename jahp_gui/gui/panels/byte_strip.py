@@ -115,14 +115,22 @@ class ByteStrip(QWidget):
         painter.fillRect(rect.adjusted(0, 0, -1, 0), unread)
         done = QRectF(rect.left(), rect.top(), (rect.width() - 1) * fraction, rect.height())
         painter.fillRect(done, colour)
-        painter.setPen(QColor(255, 255, 255) if fraction > 0.5 else theme.colour("text"))
+        part = self._clear_part(rect, done)
+        painter.setPen(QColor(255, 255, 255) if part.right() <= done.right() + 1 else theme.colour("text"))
         text = LABELS[section.name]
-        if QFontMetricsF(painter.font()).horizontalAdvance(tr(NAMES[section.name])) < rect.width() - 8:
+        if QFontMetricsF(painter.font()).horizontalAdvance(tr(NAMES[section.name])) < part.width() - 8:
             text = tr(NAMES[section.name])
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+        painter.drawText(part, Qt.AlignmentFlag.AlignCenter, text)
         if 0 < fraction < 1:
             painter.setPen(QPen(theme.colour("text"), 2))
             painter.drawLine(done.topRight(), done.bottomRight())
+
+    def _clear_part(self, rect: QRectF, done: QRectF) -> QRectF:
+        """The widest part of a section without a line through it: of how far it was read, of a damaged byte."""
+        lines = [x for x in (done.right(), *map(self.x_of, self.marks)) if rect.left() < x < rect.right()]
+        edges = sorted((rect.left(), *lines, rect.right()))
+        left, right = max(zip(edges, edges[1:], strict=False), key=lambda part: part[1] - part[0])
+        return QRectF(left, rect.top(), right - left, rect.height())
 
     # ------------------------------------------------------------ mouse and keys
 

@@ -107,7 +107,9 @@ class CodecPanel(QWidget):
             (
                 self.slider,
                 tr("λ, rate against distortion"),
-                tr("Weighs quality against size: larger λ, larger file, better picture. Ticks are the paper's values."),
+                tr(
+                    "Weighs quality against size: larger λ, larger file, better picture. Ticks: values of the training."
+                ),
             ),
             (self.entry, tr("λ, exact value"), tr("Type any λ; the nearest step of the model's scale is used.")),
             (self.effort, tr("Effort"), tr("How long the encoder searches for better latents.")),
@@ -169,7 +171,7 @@ class CodecPanel(QWidget):
         self.model.setEnabled(len(session.cards) > 0)
         self._refresh_models()
         if card is not None:
-            self._refresh_priors(card.priors)
+            self._refresh_priors(captions.ordered_priors(card.priors))
             self._refresh_lmbda(card.lmbda_anchors)
         self._refresh_target()
         self._refresh_effort()

@@ -265,12 +265,12 @@ class ComparePanel(QWidget):
         for name, side in session.sides.items():
             if side is not None and x < side.picture.size[0] and y < side.picture.size[1]:
                 red, green, blue = side.picture.rgb[y, x]
-                texts.append(f"{name.upper()} {red} {green} {blue}")
+                texts.append(f"{name.upper()} RGB {red} {green} {blue}")
         latents = session.latents
         column, row = x // Y_STRIDE, y // Y_STRIDE
         if latents is not None and latents.choice in (session.choice, session.choice.rounded):
             bits = float(latents.maps.bits[row, column].sum())
-            texts.append(tr("ŷ {column}, {row}: {bits:.1f} bit").format(column=column, row=row, bits=bits))
+            texts.append(tr("y ({column}, {row}): {bits:.1f} bit").format(column=column, row=row, bits=bits))
         return texts
 
     def _mark(self, pixel: QPoint) -> None:

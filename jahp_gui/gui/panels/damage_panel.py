@@ -167,7 +167,9 @@ class DamagePanel(QWidget):
             if result.objection == result.refusal:
                 text += "\n" + tr("Nothing of it can be decoded.")
             elif result.objection:
-                text += "\n" + tr("Were the checksum right: {sentence}").format(sentence=translated(result.objection))
+                text += "\n" + tr("With a right checksum it would say: “{sentence}”").format(
+                    sentence=translated(result.objection)
+                )
             else:
                 text += "\n" + tr("Only the checksum is wrong; what it guards is intact.")
         self.verdict.setText(text)
@@ -184,7 +186,9 @@ class DamagePanel(QWidget):
         channels = result.y_hat.shape[2]
         first = tr("none") if result.first_wrong is None else self._first_text(result)
         self.values["first"].setText(first)
-        self.values["wrong"].setText(f"{100 * result.wrong.sum() / result.y_hat.size:.1f} %")
+        self.values["wrong"].setText(
+            tr("{share:.1f} % of the latents").format(share=100 * result.wrong.sum() / result.y_hat.size)
+        )
         self.values["psnr"].setText(tr("the same") if result.psnr is None else f"{result.psnr:.2f} dB")
         self.map.show_values(result.wrong.astype(np.float32), 0, channels, SEQUENTIAL)
         self.bar.show_range(0, channels, tr("channels"), SEQUENTIAL)

@@ -35,7 +35,7 @@ class ImagesPanel(QWidget):
         self.list = _List()
         self.list.setViewMode(QListView.ViewMode.IconMode)
         self.list.setIconSize(ICON)
-        self.list.setGridSize(QSize(ICON.width() + 10, ICON.height() + 22))
+        self.list.setGridSize(QSize(ICON.width() + 38, ICON.height() + 22))
         self.list.setMovement(QListView.Movement.Static)
         self.list.setResizeMode(QListView.ResizeMode.Adjust)
         self.list.setUniformItemSizes(True)

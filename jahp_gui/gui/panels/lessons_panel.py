@@ -323,7 +323,7 @@ class LessonsPanel(QWidget):
         elif right:
             said += "\n\n" + tr("Here it is: {answer}").format(answer=f"**{right[0]}**")
         reveal = filled(question.reveal, self.course.values.text)
-        return [f"**{question.text}**", said, f"### {question.reveal_title}", reveal]
+        return [f"**{question.text}**", said, f"**{question.reveal_title}**", reveal]
 
     # ------------------------------------------------------------ widgets → course
 

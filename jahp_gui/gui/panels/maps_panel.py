@@ -33,6 +33,7 @@ from jahp_gui.gui.results import LatentResult
 from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
 
 ALL_CHANNELS = -1
+COVERED = 0.99  # share of the values that the automatic range covers
 RANGE_SAMPLES = 1_000_003  # values that the automatic range looks at; prime, so that no channel is left out
 ROUNDING = 1e-4  # below, a map is zero: means of tables that are symmetric come out as millionths
 SUMMARIES = {BITS: "sum", SCALE: "mean"}  # what of all channels is shown
@@ -114,13 +115,9 @@ class MapsPanel(QWidget):
             (0, 0, tr("Show"), self.quantity),
             (0, 2, tr("of"), self.latents),
             (1, 0, tr("Minus"), self.reference),
-            (1, 2, tr("Ch."), self.channel),
         ):
-            label = QLabel(text)
-            label.setProperty("faint", True)
-            label.setBuddy(widget)
-            grid.addWidget(label, row, column)
-            grid.addWidget(widget, row, column + 1)
+            grid.addWidget(_labelled(text, widget), row, column)
+            grid.addWidget(widget, row, column + 1, 1, 1 if row == 0 else 3)
         head = QHBoxLayout()
         for number, (text, term) in enumerate(
             ((tr("Map"), tr("One map")), (tr("Channels"), tr("Every channel, the most expensive first")))
@@ -134,6 +131,8 @@ class MapsPanel(QWidget):
             self.page_buttons.addButton(button, number)
             head.addWidget(button)
         head.addStretch(1)
+        head.addWidget(_labelled(tr("Channel"), self.channel))
+        head.addWidget(self.channel)
         ranges = QHBoxLayout()
         ranges.addWidget(self.fixed)
         ranges.addWidget(self.low, 1)
@@ -206,7 +205,7 @@ class MapsPanel(QWidget):
         self.quantity.setCurrentIndex(self.quantity.findData(choice.quantity))
         self.reference.clear()
         self.reference.addItem(tr("nothing"), "")
-        for name in session.card.priors if session.card else []:
+        for name in captions.ordered_priors(session.card.priors) if session.card else []:
             self.reference.addItem(captions.prior_name(name), name)
         self.reference.addItem(tr("Rounded (effort 0)"), WITHOUT_SEARCH)
         self.reference.addItem(tr("No region"), WITHOUT_REGION)
@@ -371,6 +370,12 @@ class MapsPanel(QWidget):
         result = self.session.latents
         if result is None:
             return ""
+        choice = self.session.map_choice
+        if choice.reference:  # a total of one prior would say nothing of the map
+            if self.shown is None or choice.quantity != latent_views.BITS:
+                return ""
+            bits = f"{float(self.shown.values.sum()):+,.0f}".replace("-", "−")
+            return tr("{bits} bit in all, of {latents} alone").format(bits=bits, latents=choice.latents)
         z_bits, y_bits = latent_views.total_bits(result.maps)
         return tr("ŷ {y:,.0f} bit, ẑ {z:,.0f} bit").format(y=y_bits, z=z_bits)
 
@@ -382,11 +387,18 @@ class MapsPanel(QWidget):
         return self.map.image
 
 
+def _labelled(text: str, widget: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("faint", True)
+    label.setBuddy(widget)
+    return label
+
+
 def automatic_range(values: NDArray, colours: str) -> tuple[float, float]:
     """From zero to nearly the largest value, or the same to both sides: single outliers would darken all else."""
     if values.size == 0:
         return 0.0, 1.0
     step = -(-values.size // RANGE_SAMPLES)
-    reach = float(np.quantile(np.abs(values.ravel()[::step]), 0.999))
+    reach = float(np.quantile(np.abs(values.ravel()[::step]), COVERED))
     reach = reach if reach > ROUNDING else 1.0
     return (-reach, reach) if colours == DIVERGING else (0.0, reach)

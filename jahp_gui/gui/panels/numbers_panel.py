@@ -14,7 +14,7 @@ from jahp_gui.gui.session import Session
 
 ROWS = (
     ("file", "File", "Size of the whole .jahp file."),
-    ("parts", "of which", "Header with checksum, side information ẑ, latents ŷ."),
+    ("parts", "of which", "Bytes of the header with its checksum, of side information ẑ, of latents ŷ."),
     ("rate", "Rate", "Bits per pixel of the whole file, and how many times smaller it is than 24-bit pixels."),
     ("psnr", "PSNR", "Peak signal-to-noise ratio over 8-bit RGB: higher is nearer to the original."),
     (
@@ -94,7 +94,9 @@ class NumbersPanel(QWidget):
         encoding = f"{file.encode_seconds:.2f} s" if file.encode_seconds is not None else NONE
         self._set(
             file=tr("{size:,} bytes").format(size=len(file.data)),
-            parts=f"{container.header_bytes} + {len(container.z):,} + {len(container.y):,}",
+            parts=tr("header {header} · ẑ {z:,} · ŷ {y:,}").format(
+                header=container.header_bytes, z=len(container.z), y=len(container.y)
+            ),
             rate=self._rate_text(len(file.data)),
             psnr=f"{file.psnr:.2f} dB" if file.psnr is not None else NONE,
             ms_ssim=self._similarity_text(file),

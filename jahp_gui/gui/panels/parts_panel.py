@@ -30,7 +30,7 @@ class PartsPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(parent)
         self.session = session
-        self.caption, self.info, self.map_title = QLabel(), QLabel(), faint(tr("Saved by"))
+        self.caption, self.legend, self.info, self.map_title = QLabel(), QLabel(), QLabel(), faint(tr("Saved by"))
         self.bars, self.residuals = CostBars(), ResidualPlot()
         self.prior, self.reference = QComboBox(), QComboBox()
         self.map, self.colour_bar = MarkingMap(session), ColourBar()
@@ -51,12 +51,14 @@ class PartsPanel(QWidget):
             box.setToolTip(term)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.bars.setToolTip(tr("Coloured: latents ŷ. Dark end: side information ẑ. Right: against the step before."))
+        self.bars.setToolTip(tr("Bits of each prior. A click shows below what its part saves, and where."))
         self.map.setAccessibleName(tr("Map of the saving"))
-        for label in (self.caption, self.info):
+        for label in (self.caption, self.legend, self.info):
             label.setFont(theme.numbers_font(self.font()))
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.caption.setProperty("faint", True)
+        self.legend.setText(tr("Bar’s end: ẑ. Percent: against the row above."))
+        for label in (self.caption, self.legend):
+            label.setProperty("faint", True)
 
     def _lay_out(self) -> None:
         choices = QGridLayout()
@@ -70,6 +72,7 @@ class PartsPanel(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.caption)
         layout.addWidget(self.bars)
+        layout.addWidget(self.legend)
         layout.addWidget(self.residuals, 2)
         layout.addLayout(choices)
         layout.addWidget(self.map, 4)

@@ -111,6 +111,14 @@ class CostBars(QWidget):
                 painter.drawRect(box)
             self._paint_row(painter, number, row)
 
+    def name_of(self, number: int) -> str:
+        """A row's prior, and what its saving is against where that is not the row above."""
+        row = self.rows[number]
+        name, step = captions.prior_name(row.prior), STEPS.get(row.prior, "")
+        if row.before is None or self.rows[number - 1].prior == step:
+            return name
+        return tr("{prior}, against {step}").format(prior=name, step=captions.prior_name(step))
+
     def _paint_row(self, painter: QPainter, number: int, row: CostRow) -> None:
         line = QRectF(4, number * ROW_HEIGHT + 2, self.width() - 8, ROW_HEIGHT - BAR_HEIGHT - 6)
         saving = row.saving()
@@ -119,9 +127,7 @@ class CostBars(QWidget):
         metrics = QFontMetricsF(painter.font())
         right = metrics.horizontalAdvance("−00.0%") + 8
         name = line.adjusted(0, 0, -right - metrics.horizontalAdvance(price) - 6, 0)
-        charts.draw_line(
-            painter, name, captions.prior_name(row.prior), theme.colour("text"), row.prior == self.selected
-        )
+        charts.draw_line(painter, name, self.name_of(number), theme.colour("text"), row.prior == self.selected)
         painter.setPen(theme.colour("text"))
         painter.drawText(line.adjusted(0, 0, -right, 0), Qt.AlignmentFlag.AlignRight, price)
         painter.setPen(theme.colour("accent"))
@@ -178,7 +184,7 @@ class ResidualPlot(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(280, 130)
+        return QSize(280, 108)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         return QSize(180, 96)
