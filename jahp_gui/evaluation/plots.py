@@ -21,7 +21,9 @@ PUBLISHED = "#b4b9c1"  # lines; their names are darker, to be legible
 PUBLISHED_NAME = "#7a818c"
 MODEL_STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"))  # line and marker of the first, second … model
 PUBLISHED_DASHES = ((), (4, 1.5), (1, 1.2), (6, 1.5, 1, 1.5))  # neighbours in the list must not look alike
-QUALITY_NAMES: dict[Metric, str] = {"psnr": "PSNR over RGB (dB)", "ms-ssim": "MS-SSIM, −10·log₁₀(1 − m) (dB)"}
+QUALITY_NAMES: dict[Metric, str] = {"psnr": "PSNR over RGB (dB)", "ms-ssim": "−10·log₁₀(1 − MS-SSIM) (dB)"}
+# What everybody knows; of more curves in one grey none can be followed.
+LANDMARKS = ("paper-joint", "paper-joint-msssim", "paper-mean-scale", "paper-scale", "bpg444", "vtm")
 NAME_SIZE = 8.5
 NAME_GAP = 0.0255  # of the plot's height between two names
 LEFT_MARGIN = 0.3  # of the plot's width: room for a name to the left of a curve's end
@@ -29,11 +31,24 @@ LEFT_MARGIN = 0.3  # of the plot's width: room for a name to the left of a curve
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure: `name` is the stem of its files, `largest_bpp` the end of its axis."""
+    """One figure: `name` is the stem of its files, `largest_bpp` the end of its axis.
+
+    published: keys of the published curves in it, None for all.
+    """
 
     name: str
     metric: Metric
     largest_bpp: float
+    published: tuple[str, ...] | None = LANDMARKS
+
+    def shows(self, curve: Curve) -> bool:
+        if len(_inside(curve.points(self.metric), self.largest_bpp)) < 2:
+            return False
+        if curve.group != "published":
+            return True
+        # Those of others that aim at MS-SSIM lie among the JPEGs in PSNR, which says nothing of anyone.
+        fits = self.metric == "ms-ssim" or curve.objective == "mse"
+        return fits and (self.published is None or curve.key.removeprefix("published/") in self.published)
 
 
 PLOTS = (
@@ -41,18 +56,14 @@ PLOTS = (
     Plot("psnr-low-rate", "psnr", 0.6),
     Plot("ms-ssim", "ms-ssim", 1.6),
     Plot("ms-ssim-low-rate", "ms-ssim", 0.6),
+    Plot("psnr-all-published", "psnr", 1.6, None),
+    Plot("ms-ssim-all-published", "ms-ssim", 1.6, None),
 )
 
 
 def draw(plot: Plot, curves: Sequence[Curve], title: str) -> Figure | None:
     """The figure, or None where no measured curve has two points in it."""
-    visible = [
-        curve
-        for curve in curves
-        if len(_inside(curve.points(plot.metric), plot.largest_bpp)) >= 2
-        # Those of others that aim at MS-SSIM lie among the JPEGs in PSNR, which says nothing of anyone.
-        and (curve.group != "published" or plot.metric == "ms-ssim" or curve.objective == "mse")
-    ]
+    visible = [curve for curve in curves if plot.shows(curve)]
     measured = [curve for curve in visible if curve.group != "published"]
     if not measured:
         return None

@@ -25,7 +25,7 @@ def write_report(results: Results, path: Path, force: bool) -> list[Path]:
     """
     files: dict[str, bytes] = {}
     drawn = []
-    for plot in PLOTS:
+    for plot in PLOTS if results.plan.is_kodak else [plot for plot in PLOTS if plot.published is not None]:
         figure = draw(plot, results.curves, _set_name(results))
         if figure is not None:
             drawn.append(plot.name)

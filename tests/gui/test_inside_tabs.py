@@ -402,6 +402,22 @@ def test_the_strip_finds_every_byte_where_it_draws_it(window: MainWindow, qtbot:
     assert pressed.args is not None and abs(pressed.args[0] - sections[1].start) <= 1 and pressed.args[1] is True
 
 
+def test_no_line_goes_through_the_name_of_a_section(window: MainWindow, qtbot: QtBot) -> None:
+    strip = ByteStrip(interactive=True)
+    qtbot.addWidget(strip)
+    strip.resize(300, 34)
+    strip.show_sections(container.sections(file_of(window).container))
+    section, whole = strip.rects()[2]
+    assert strip.clear_part(whole, whole) == whole
+    for share in (0.3, 0.8):
+        byte = round(section.start + share * (section.stop - section.start))
+        strip.show_marks([byte])
+        part = strip.clear_part(whole, whole)
+        line = strip.x_of(byte)
+        assert (part.left() == line) if share < 0.5 else (part.right() == line)
+        assert part.width() > 0.6 * whole.width()
+
+
 def test_latents_are_marked_and_opened_in_every_map(window: MainWindow, qtbot: QtBot) -> None:
     session, inside = window.session, window.inside
     inside.decoder.end.click()

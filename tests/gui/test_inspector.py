@@ -393,6 +393,8 @@ def test_parts_are_measured_once_asked_for_and_add_up(window: MainWindow, qtbot:
     before = session.parts.costs["mean-scale-hyperprior"].bits
     assert rows["joint"].saving() == pytest.approx(1 - joint.bits / before)
     assert rows["factorized"].saving() is None and list(rows)[0] == "factorized"
+    names = [panel.bars.name_of(number) for number in range(5)]
+    assert names == ["Factorized", "Scale hyperprior", "Mean-scale hyperprior", "Joint", "Context, against Factorized"]
     widths = [rect.width() for rect in panel.bars.bar_rects(list(rows).index("joint"))]
     assert widths[1] / widths[0] == pytest.approx(joint.z_bits / joint.y_bits)
 

@@ -377,6 +377,10 @@ def test_the_difference_of_two_priors_is_of_the_same_latents(
     expected = joint.maps.bits.sum(2) - factorized.maps.bits.sum(2)
     np.testing.assert_allclose(window.maps.shown.values, expected, atol=1e-3)
     assert window.maps.shown.low == -window.maps.shown.high
+    total = f"{expected.sum(dtype=np.float64):+,.0f}".replace("-", "−")
+    assert window.maps.info.text() == f"{total} bit in all, of y alone"
+    window.session.set_map(quantity="sigma")
+    qtbot.waitUntil(lambda: window.maps.info.text() == "", timeout=WAIT_MS)  # scales do not add up
 
 
 def test_a_fixed_range_stays_when_the_prior_changes(window: MainWindow, qtbot: QtBot) -> None:
@@ -478,6 +482,7 @@ def test_estimates_of_all_priors_come_before_their_files(tiny_model: Model) -> N
         last = [point for of, point in found if of == key and point.gain_index == estimate.gain_index][-2]
         if estimate.gain_index > 0:  # set right by the file before
             assert last.is_estimate and last.n_bytes == pytest.approx(real.n_bytes, rel=0.04)
+    assert [key.name for key in curves.points] == ["factorized", "joint"]  # from the simplest on
     curves.add(*found[0])
     assert found[0][1] not in curves.points[found[0][0]]  # an estimate that comes late replaces nothing
 

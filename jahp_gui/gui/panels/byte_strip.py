@@ -115,7 +115,7 @@ class ByteStrip(QWidget):
         painter.fillRect(rect.adjusted(0, 0, -1, 0), unread)
         done = QRectF(rect.left(), rect.top(), (rect.width() - 1) * fraction, rect.height())
         painter.fillRect(done, colour)
-        part = self._clear_part(rect, done)
+        part = self.clear_part(rect, done)
         painter.setPen(QColor(255, 255, 255) if part.right() <= done.right() + 1 else theme.colour("text"))
         text = LABELS[section.name]
         if QFontMetricsF(painter.font()).horizontalAdvance(tr(NAMES[section.name])) < part.width() - 8:
@@ -125,7 +125,7 @@ class ByteStrip(QWidget):
             painter.setPen(QPen(theme.colour("text"), 2))
             painter.drawLine(done.topRight(), done.bottomRight())
 
-    def _clear_part(self, rect: QRectF, done: QRectF) -> QRectF:
+    def clear_part(self, rect: QRectF, done: QRectF) -> QRectF:
         """The widest part of a section without a line through it: of how far it was read, of a damaged byte."""
         lines = [x for x in (done.right(), *map(self.x_of, self.marks)) if rect.left() < x < rect.right()]
         edges = sorted((rect.left(), *lines, rect.right()))
