@@ -78,6 +78,8 @@ def test_playing_ends_with_the_decoders_picture_and_all_bytes_read(window: MainW
     side = window.session.sides["b"]
     assert side is not None and side.of is frame
     assert panel.values["step"].text() == f"{frame.steps} of {frame.steps}"
+    size = len(file.container.y)
+    assert panel.values["y"].text() == f"{size:,} of {size:,} bytes"
     assert panel.strip.read == (1.0, 1.0)
 
 
