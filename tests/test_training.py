@@ -265,6 +265,24 @@ def test_priors_can_be_trained_on_transforms_that_stay(images: Path, tmp_path: P
     assert all(name.startswith("priors.") for name in moved)
 
 
+def test_the_synthesis_can_learn_while_the_latents_stay(images: Path, tmp_path: Path) -> None:
+    first = run_steps(configuration(images, tmp_path / "first"), 2)
+    start = (str(tmp_path / "first" / loop.CHECKPOINT),)
+    config = configuration(
+        images, tmp_path / "second", start_from=start, only_synthesis=True, straight_through_from=0.0, hide_context=0.0
+    )
+    second = run_steps(config, 1)
+    total, distortion_of_loss, rate = second.one_step()
+    second.save(tmp_path / "second")
+    assert total == distortion_of_loss > 0 and rate == 0
+    state = second.model.state_dict()
+    moved = {name for name, value in first.ema.items() if not torch.equal(state[name], value)}
+    assert moved
+    assert all(name.startswith("synthesis.") for name in moved)
+    model, _ = load_trained([tmp_path / "second" / loop.CHECKPOINT, tmp_path / "first" / loop.CHECKPOINT])
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in second.ema.items())
+
+
 def test_a_frozen_checkpoint_is_a_model_that_encodes_and_decodes(images: Path, tmp_path: Path) -> None:
     priors = ("factorized", "scale-hyperprior", "mean-scale-hyperprior", "context", "joint")
     run_steps(configuration(images, tmp_path / "run", priors=priors), 2)

@@ -20,6 +20,7 @@ class TrainConfig:
     priors: tuple[str, ...] = ("joint",)
     start_from: tuple[str, ...] = ()  # checkpoints or model folders to start from, later ones win; none: KLT and random
     train_transforms: bool = True  # false: the transforms stay as `start_from` has them, only priors learn
+    only_synthesis: bool = False  # true: the latents stay as they are, only what makes pictures of them learns
     crop: int = 128
     batch: int = 16  # per process
     scales_per_image: int = 2

@@ -96,9 +96,8 @@ class Run:
         if world > 1:
             for value in self.model.state_dict().values():
                 dist.broadcast(value, 0)
-        if not config.train_transforms:
-            for module in (self.model.analysis, self.model.synthesis, self.model.gain):
-                module.requires_grad_(False)
+        for module in still(self.model, config):
+            module.requires_grad_(False)
         self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.optimizer = Optimizer(self.model, config)
         if saved is not None:
@@ -222,6 +221,13 @@ class Run:
         os.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
 
 
+def still(model: TrainingModel, config: TrainConfig) -> list[nn.Module]:
+    """The parts that do not learn."""
+    if config.only_synthesis:
+        return [model.analysis, model.gain, model.priors]
+    return [] if config.train_transforms else [model.analysis, model.synthesis, model.gain]
+
+
 def positions(config: TrainConfig, generator: torch.Generator) -> Tensor:
     """Gain positions (batch,) of one step: over the whole range, its ends a little more often."""
     last = len(config.model.lmbda_anchors) - 1
@@ -243,7 +249,7 @@ def fitted(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 
 def phase_at(config: TrainConfig, progress: float) -> Phase:
     hide = config.hide_context * max(0.0, 1 - progress / config.hide_context_until) if config.hide_context_until else 0
-    return Phase(config.train_transforms, progress >= config.straight_through_from, hide)
+    return Phase(config.train_transforms, progress >= config.straight_through_from, hide, config.only_synthesis)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

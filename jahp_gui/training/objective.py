@@ -36,7 +36,8 @@ class TrainingModel(nn.Module):
 
     def forward(self, x: Tensor, position: Tensor, phase: "Phase") -> "Losses":
         """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,)."""
-        with torch.set_grad_enabled(phase.train_transforms and torch.is_grad_enabled()):
+        moves = phase.train_transforms and not phase.only_synthesis
+        with torch.set_grad_enabled(moves and torch.is_grad_enabled()):
             gain = self.gain.gain(position)
             gained = self.analysis(x) * gain[:, :, None, None]
         lmbda = torch.exp(interpolate(self.log_lmbda, position))[:, 0]
@@ -44,10 +45,11 @@ class TrainingModel(nn.Module):
         y_hat = rounded(gained)
         y = y_hat if phase.straight_through else noisy(gained)
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
-        rate = torch.stack(
-            [prior.bits(y, gain, position, keep).per_image() / pixels for prior in self.each_prior().values()]
-        )
-        error = torch.zeros_like(lmbda)
+        rate, error = torch.zeros_like(lmbda)[None], torch.zeros_like(lmbda)
+        if not phase.only_synthesis:
+            rate = torch.stack(
+                [prior.bits(y, gain, position, keep).per_image() / pixels for prior in self.each_prior().values()]
+            )
         if phase.train_transforms:
             # Most latents round to zero; noise would teach the synthesis to expect an error there that never comes.
             x_hat = self.synthesis(y_hat.value * self.gain.inverse(position)[:, :, None, None], position)
@@ -69,6 +71,7 @@ class Phase:
     train_transforms: bool
     straight_through: bool  # the prior, too, sees rounded latents instead of noise
     hide_context: float  # probability that a crop's context is hidden from the prior
+    only_synthesis: bool = False  # the loss is λ·D alone, of latents that do not move
 
 
 @dataclass
