@@ -150,6 +150,23 @@ def test_coarse_means_start_as_interpolated_block_means_at_any_gain() -> None:
     torch.testing.assert_close(row[12:18], torch.tensor([2.25, 2.75, 3.125, 3.375, 3.625, 3.875]))
 
 
+def test_a_channel_that_is_off_at_a_gain_takes_nothing_from_the_coarse_means() -> None:
+    """Its gain, stored in units of 2^-10, may be zero there: 0 / 0 must not reach the other channels."""
+    name = "mean-scale-hyperprior"
+    tensors = arrays_of(name, "tiny-coarse")
+    config = Model.load(MODELS / "tiny-coarse").config
+    y_hat = some_latents(12, 12, spread=20)
+    y_hat[:, :, 3] = 0
+    small, off = (tensors["mean_gain"].copy() for _ in range(2))
+    small[64, 3], off[64, 3] = 1, 0
+    expected, found = (
+        prior_class(name).load_frozen(tensors | {"mean_gain": gains}, config).side_information(y_hat, 64)
+        for gains in (small, off)
+    )
+    assert expected is not None and found is not None and expected[..., -config.coarse_channels :].any()
+    np.testing.assert_array_equal(found, expected)
+
+
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 9), (9, 1), (3, 3), (4, 4), (5, 7), (8, 3), (2, 30)]
 
 

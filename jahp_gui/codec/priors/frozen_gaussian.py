@@ -85,7 +85,9 @@ class FrozenGaussian(FrozenPrior):
     def side_information(self, y_hat: np.ndarray, gain_index: int) -> np.ndarray | None:
         if not self.has_side_information:
             return None
-        gain = self.mean_gain[gain_index : gain_index + 1] * GAIN_UNIT if self.has_coarse_means else None
+        gain = None
+        if self.has_coarse_means:  # one of a channel that is zero at this λ may be stored as zero
+            gain = self.mean_gain[gain_index : gain_index + 1].clamp(min=1) * GAIN_UNIT
         return self.hyper_analysis.choose(y_hat, gain)
 
     def side_tables(self) -> SymbolTables:
