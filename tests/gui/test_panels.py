@@ -121,8 +121,9 @@ def test_the_selection_has_its_bits_and_psnr(window: MainWindow, picture: np.nda
 
 def test_parts_of_the_file_add_up(window: MainWindow) -> None:
     assert window.session.exact is not None
-    parts = [int(part.replace(",", "")) for part in window.numbers.values["parts"].text().split("+")]
-    assert sum(parts) == len(window.session.exact.data)
+    parts = window.numbers.values["parts"].text()
+    assert [part.split()[0] for part in parts.split(" · ")] == ["header", "ẑ", "ŷ"]
+    assert sum(int(part.split()[1].replace(",", "")) for part in parts.split(" · ")) == len(window.session.exact.data)
 
 
 # ---------------------------------------------------------------- comparison
@@ -298,7 +299,7 @@ def test_values_under_the_cursor_are_those_of_both_pictures_and_the_latent(
     a = " ".join(str(value) for value in picture[50, 37])
     b = " ".join(str(value) for value in session.sides["b"].picture.rgb[50, 37])
     bits = session.latents.maps.bits[3, 2].sum()
-    assert texts == ["x 37  y 50", f"A {a}", f"B {b}", f"ŷ 2, 3: {bits:.1f} bit"]
+    assert texts == ["x 37  y 50", f"A {a}", f"B {b}", f"y (2, 3): {bits:.1f} bit"]
     label = window.compare.pixel
     window.compare.show_values(QPoint(37, 50))
     assert label.text() == "   ".join(texts)
@@ -450,8 +451,7 @@ def test_the_points_are_real_files_of_every_prior_and_codec(
 ) -> None:
     model = Model.load("tiny")
     keys = list(curves.points)
-    assert keys[0] == SeriesKey("prior", "joint")  # the current one comes first
-    assert {key.name for key in keys if key.kind == "prior"} == set(model.card.priors)
+    assert [key.name for key in keys if key.kind == "prior"] == captions.ordered_priors(model.card.priors)
     for prior in ("context", "factorized"):
         for point in curves.points[SeriesKey("prior", prior)][::3]:
             assert point.gain_index is not None
@@ -561,7 +561,7 @@ def test_points_lie_where_the_picture_has_them(window: MainWindow, qtbot: QtBot,
 
 
 def test_the_legend_hides_a_curve(window: MainWindow, curves: Curves) -> None:
-    window.plot.legend.item(0).setCheckState(Qt.CheckState.Unchecked)
+    window.plot.legend.item(4).setCheckState(Qt.CheckState.Unchecked)
     assert window.session.plot.hidden == {"prior/joint"}
 
 

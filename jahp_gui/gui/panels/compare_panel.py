@@ -265,7 +265,7 @@ class ComparePanel(QWidget):
         for name, side in session.sides.items():
             if side is not None and x < side.picture.size[0] and y < side.picture.size[1]:
                 red, green, blue = side.picture.rgb[y, x]
-                texts.append(f"{name.upper()} RGB {red} {green} {blue}")
+                texts.append(f"{name.upper()} {red} {green} {blue}")
         latents = session.latents
         column, row = x // Y_STRIDE, y // Y_STRIDE
         if latents is not None and latents.choice in (session.choice, session.choice.rounded):
