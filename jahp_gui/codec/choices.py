@@ -9,3 +9,9 @@ PRIOR_NAMES = {  # by their codes in a file
 }
 DEFAULT_PRIOR = "joint"
 EFFORTS = (0, 1, 2, 3)  # of the encoder's search for latents: see `codec.effort`
+
+
+def place_of(prior: str) -> int:
+    """Where a prior stands in every list: from the simplest to the joint one, those of other releases last."""
+    known = list(PRIOR_NAMES.values())
+    return known.index(prior) if prior in known else len(known)

@@ -12,7 +12,17 @@ from jahp_gui.codec.models import Card
 from jahp_gui.evaluation import cost
 from jahp_gui.evaluation.claims import Verdict, judge, ladder_steps, line_ups
 from jahp_gui.evaluation.plots import PLOTS, draw, save_bytes
-from jahp_gui.evaluation.results import BD_INTERVAL, COMMON, INTERVALS, Average, Comparison, Curve, Metric, Results
+from jahp_gui.evaluation.results import (
+    BD_INTERVAL,
+    COMMON,
+    INTERVALS,
+    Average,
+    Comparison,
+    Curve,
+    Metric,
+    Results,
+    with_effort,
+)
 
 METRIC_NAMES: dict[Metric, str] = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
 NOTHING = "–"
@@ -201,17 +211,17 @@ def _costs(results: Results) -> str:
     for card in results.plan.cards:
         config = ModelConfig.from_dict(card.config)
         curves = [curve for curve in results.curves if curve.model == card.model_id]
-        seconds = {(curve.prior, curve.effort): _mean_seconds(results, curve) for curve in curves}
-        joint = seconds.get(("joint", 0))
+        seconds = {with_effort(curve.prior, curve.effort): _mean_seconds(results, curve) for curve in curves}
+        joint = seconds.get("joint")
         rows = []
-        for (prior, effort), (encode, decode) in seconds.items():
-            macs = cost.prior_macs(config, prior)
+        for curve, (name, (encode, decode)) in zip(curves, seconds.items(), strict=True):
+            macs = cost.prior_macs(config, curve.prior)
             rows.append(
                 [
-                    prior + (f", effort {effort}" if effort else ""),
+                    name,
                     *(f"{value:.3f}" for value in (encode, decode)),
                     *([f"{encode / joint[0]:.2f}", f"{decode / joint[1]:.2f}"] if joint else [NOTHING, NOTHING]),
-                    f"{cost.prior_parameters(config, prior) / 1e6:.2f}",
+                    f"{cost.prior_parameters(config, curve.prior) / 1e6:.2f}",
                     f"{macs.encoder / 1e3:.2f}",
                     f"{macs.decoder / 1e3:.2f}",
                 ]

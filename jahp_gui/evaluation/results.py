@@ -170,14 +170,19 @@ def measured_curves(plan: Plan, averages: Sequence[Average]) -> list[Curve]:
         ms_ssim = tuple((entry.bpp, entry.ms_ssim_db) for entry in own if entry.ms_ssim_db is not None)
         if isinstance(series, LearnedSeries):
             model, prior = series.card.model_id, series.prior
-            label = prior + (f", effort {series.effort}" if series.effort else "") + (f" ({model})" if several else "")
             objective: Literal["mse", "ms-ssim"] = "ms-ssim" if series.card.objective == "ms-ssim" else "mse"
             source = f"model {model}"
+            label = with_effort(prior, series.effort) + (f" ({model})" if several else "")
             curve = Curve(series.key, label, "prior", source, objective, psnr, ms_ssim, model, prior, series.effort)
         else:
             curve = Curve(series.key, series.codec.label, "classical", series.version, "mse", psnr, ms_ssim)
         curves.append(curve)
     return curves
+
+
+def with_effort(prior: str, effort: int) -> str:
+    """How tables and legends call a prior whose latents were searched: "joint, effort 1"."""
+    return prior + (f", effort {effort}" if effort else "")
 
 
 def published_curve(reference: ReferenceCurve) -> Curve:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from jahp_gui.codec.choices import place_of
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui.i18n import tr
@@ -71,8 +72,7 @@ def prior_name(prior: str) -> str:
 
 def ordered_priors(names: Iterable[str]) -> list[str]:
     """From the simplest to the joint one; those of other releases last."""
-    known = list(PRIOR_NAMES)
-    return sorted(names, key=lambda name: known.index(name) if name in known else len(known))
+    return sorted(names, key=place_of)
 
 
 def lmbda_text(lmbda: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtGui import QImage
 
-from jahp_gui.codec.choices import PRIOR_NAMES
+from jahp_gui.codec.choices import place_of
 from jahp_gui.codec.container import Container
 from jahp_gui.codec.latent_views import Region
 from jahp_gui.codec.surgery import Edit
@@ -297,11 +297,6 @@ class Refining:
     gain: float = 0.0
 
 
-def _place(key: SeriesKey) -> int:
-    known = list(PRIOR_NAMES.values())
-    return known.index(key.name) if key.kind == "prior" and key.name in known else len(known)
-
-
 @dataclass(eq=False)
 class Curves:
     """The curves of one image so far. cropped: they are of a centre crop of a large image."""
@@ -314,7 +309,9 @@ class Curves:
         """One more point; that of a real file replaces its estimate, never the other way round."""
         if key not in self.points:  # priors from the simplest on, then classical codecs, whichever came first
             self.points[key] = []
-            self.points = dict(sorted(self.points.items(), key=lambda entry: _place(entry[0])))
+            self.points = dict(
+                sorted(self.points.items(), key=lambda entry: (entry[0].kind != "prior", place_of(entry[0].name)))
+            )
         points = self.points[key]
         same = [known for known in points if (known.gain_index, known.quality) == (point.gain_index, point.quality)]
         if point.is_estimate and any(not known.is_estimate for known in same):
