@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -52,7 +53,8 @@ def report_text(results: Results, drawn: Sequence[str]) -> str:
         _introduction(results),
         _plots(drawn),
         *([_claims(results)] if results.plan.is_kodak else []),
-        "## Averages\n\n" + averages_text(results),
+        "## Averages\n\nAll priors of a model code the same latents, so they share the picture.\n\n"
+        + averages_text(results),
         _bd_rates(results),
         _costs(results),
         _recipes(results.plan.cards),
@@ -139,28 +141,21 @@ def _met(verdict: Verdict) -> str:
 
 
 def averages_text(results: Results) -> str:
-    """Tables of the averages: one for each model, its priors side by side, and one for the classical codecs."""
+    """Tables of the averages: one for each model and effort, its priors side by side, one for the classical codecs."""
     parts = []
-    for card in results.plan.cards:
-        curves = [curve for curve in results.curves if curve.model == card.model_id and not curve.effort]
-        own = [results.averages_of(curve.key) for curve in curves]
+    for (model, effort), group in groupby(
+        (curve for curve in results.curves if curve.group == "prior"), key=lambda curve: (curve.model, curve.effort)
+    ):
+        curves = list(group)
         rows = [
             [f"{same[0].setting:.4g}", *_quality(same[0]), *(f"{average.bpp:.4f}" for average in same)]
-            for same in zip(*own, strict=True)
+            for same in zip(*(results.averages_of(curve.key) for curve in curves), strict=True)
         ]
         header = ["λ", "PSNR (dB)", "MS-SSIM", "MS-SSIM (dB)", *(f"{curve.prior} (bpp)" for curve in curves)]
         parts += [
-            f"### Model {card.model_id}\n\nAll priors code the same latents, so they share the picture.",
+            f"### Model {model}, encoder at effort {effort}" if effort else f"### Model {model}",
             _table(header, rows),
         ]
-    for curve in results.curves:
-        if curve.effort:
-            rows = [
-                [f"{average.setting:.4g}", *_quality(average), f"{average.bpp:.4f}"]
-                for average in results.averages_of(curve.key)
-            ]
-            header = ["λ", "PSNR (dB)", "MS-SSIM", "MS-SSIM (dB)", f"{curve.prior} (bpp)"]
-            parts += [f"### Model {curve.model}, encoder at effort {curve.effort}", _table(header, rows)]
     classical = [curve for curve in results.curves if curve.group == "classical"]
     if classical:
         rows = [
