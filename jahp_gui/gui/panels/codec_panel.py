@@ -26,7 +26,7 @@ from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.session import TARGETS, Session
 from jahp_gui.gui.targets import RANGES, UNITS
 
-TARGET_NAMES = {"lambda": "λ as set", "bpp": "Rate", "bytes": "File size", "psnr": "PSNR"}
+TARGET_NAMES = {"lambda": "Fixed λ", "bpp": "Rate", "bytes": "File size", "psnr": "PSNR"}
 
 
 class LmbdaSlider(QSlider):
