@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from jahp_gui.bench_goals import GOALS, NAMES, TASKS
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.models import Card, read_card
-from jahp_gui.codec.priors.gaussian import OUTPUT_SCALE, SCALE_MIN, SCALE_STEP, GaussianPrior
+from jahp_gui.codec.priors.gaussian import OUTPUT_SCALE, GaussianPrior, index_of
 from jahp_gui.codec.rate_scale import BENCH_LMBDA, gain_index_of
 from jahp_gui.codec.transforms import PaperAnalysis
 
@@ -156,8 +156,7 @@ def random_model(folder: Path, config: ModelConfig, rgb: np.ndarray, spread: flo
     give_spread(model.analysis.layers[-1], model.analysis(as_tensor(rgb)), spread / gain)
     (prior,) = model.each_prior().values()
     assert isinstance(prior, GaussianPrior)
-    index = np.log(spread / SCALE_MIN) / SCALE_STEP
-    nn.init.constant_(prior.parameters_net.scale.bias, float(index) / OUTPUT_SCALE)  # type: ignore[arg-type]
+    nn.init.constant_(prior.parameters_net.scale.bias, index_of(spread) / OUTPUT_SCALE)  # type: ignore[arg-type]
     freeze(model, folder, {"id": "random", "title": "Random weights", "training": {}, "results": {}})
     return read_card(folder)
 

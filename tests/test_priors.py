@@ -18,9 +18,10 @@ from jahp_gui.codec.priors import PRIORS, prior_class, prior_of_code
 from jahp_gui.codec.priors.base import FrozenPrior
 from jahp_gui.codec.priors.context_model import ContextModel
 from jahp_gui.codec.priors.density import FactorizedDensity
-from jahp_gui.codec.priors.gaussian import gaussian_bits
+from jahp_gui.codec.priors.gaussian import mixture_bits, table_arrays
 from jahp_gui.codec.priors.hyper import Hyperprior
 from jahp_gui.codec.priors.rounding import rounded
+from jahp_gui.codec.tables import MIXTURE
 from jahp_gui.codec.wavefront import raster_runs, wavefronts
 
 MODELS = Path(__file__).parent / "models"
@@ -45,13 +46,16 @@ def some_latents(height: int, width: int, seed: int = 0, spread: float = 3.0) ->
     return np.rint(generator.laplace(0, spread, (height, width, CHANNELS))).astype(np.int16)
 
 
-def test_gaussian_likelihood_agrees_with_numerical_integration() -> None:
+def test_likelihood_of_the_mixture_agrees_with_numerical_integration() -> None:
     scale, mean = torch.tensor([0.2, 0.7, 3.0, 40.0], dtype=torch.float64), 0.3
     for value in (-2.0, 0.0, 1.0, 5.0):
         x = torch.linspace(value - 0.5, value + 0.5, 20001, dtype=torch.float64)[:, None]
-        density = torch.exp(-0.5 * ((x - mean) / scale) ** 2) / (scale * math.sqrt(2 * math.pi))
+        density = sum(
+            weight * torch.exp(-0.5 * ((x - mean) / deviation) ** 2) / (deviation * math.sqrt(2 * math.pi))
+            for weight, deviation in ((weight, ratio * scale) for weight, ratio in MIXTURE)
+        )
         expected = -torch.log2(torch.trapezoid(density, x, dim=0).clamp(min=1e-9))
-        bits = gaussian_bits(torch.tensor(value - mean, dtype=torch.float64), scale)
+        bits = mixture_bits(torch.tensor(value - mean, dtype=torch.float64), scale)
         torch.testing.assert_close(bits, expected, atol=1e-5, rtol=1e-6)
 
 
@@ -71,6 +75,17 @@ def test_factorized_density_is_a_distribution_whose_intervals_agree_with_its_slo
         slope = torch.autograd.functional.jvp(lambda t: torch.sigmoid(density.logits(t)), x, torch.ones_like(x))[1]
         integral = torch.trapezoid(slope[:, inside], x[0, inside], dim=1)
         torch.testing.assert_close(probability[:, column], integral, atol=1e-6, rtol=1e-5)
+
+
+def test_an_interval_much_wider_than_the_density_is_certain_whatever_its_logits_sum_to() -> None:
+    """Those of ±10^6 sum to exactly zero in float32, where a sign of zero made 30 bits of a certain thing."""
+    density = FactorizedDensity(2)
+    edge = torch.full((1, 2, 1, 1), 1e6)
+    with torch.no_grad():
+        for bias in density.biases:
+            bias.zero_()
+        assert density.logits(edge[0, :, 0]).add(density.logits(-edge[0, :, 0])).eq(0).all()
+        assert density.interval_bits(-edge, edge).max() < 1e-6
 
 
 def test_context_of_a_position_does_not_see_it_or_anything_after_it() -> None:
@@ -265,9 +280,7 @@ def test_freezing_the_trained_form_keeps_its_estimated_rate(name: str) -> None:
         if parameter.dim() > 1 and parameter.abs().max() < 0.01:
             torch.nn.init.normal_(parameter, std=0.02)
     gains = np.ones((113, CHANNELS))
-    frozen: FrozenPrior = prior_class(name).load_frozen(
-        {**safetensors.numpy.load_file(TINY / "tables.safetensors"), **prior.freeze(gains)}, config
-    )
+    frozen: FrozenPrior = prior_class(name).load_frozen({**table_arrays(), **prior.freeze(gains)}, config)
     y_hat = some_latents(16, 16, spread=0.6)
     with torch.no_grad():
         y = torch.from_numpy(y_hat).float().permute(2, 0, 1)[None]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from jahp_gui.codec.priors.gaussian import gaussian_bits
+from jahp_gui.codec.priors.gaussian import mixture_bits
 from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised, noisy, rounded
 
 
@@ -32,7 +32,7 @@ def laplacian(count: int = 400_000) -> Tensor:
 
 
 def bits_at(value: Tensor) -> Tensor:
-    return gaussian_bits(value, torch.tensor(0.3))
+    return mixture_bits(value, torch.tensor(0.3))
 
 
 @pytest.mark.parametrize("scale", [0.2, 0.3, 0.6])
@@ -51,7 +51,7 @@ def test_what_bits_depend_on_learns_from_the_rounded_values() -> None:
     at_value, scale = u.round(), torch.tensor(0.5, requires_grad=True)
 
     def bits(value: Tensor) -> Tensor:
-        return gaussian_bits(value, scale)
+        return mixture_bits(value, scale)
 
     (truth,) = torch.autograd.grad(bits(at_value).sum(), scale)
     y = rounded(u.clone().requires_grad_(True))

@@ -18,10 +18,19 @@ from jahp_gui.paths import models_dir, user_models_dir
 CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
-DEFAULT_MODEL = "psnr-6"
+DEFAULT_MODEL = "psnr-7"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
 # are found there by the digest of the weights.
-REPLACED = {"psnr-1": "0.1", "psnr-3": "0.2", "ms-ssim-1": "0.2", "psnr-4": "0.3", "psnr-5": "0.4", "ms-ssim-2": "0.4"}
+REPLACED = {
+    "psnr-1": "0.1",
+    "psnr-3": "0.2",
+    "ms-ssim-1": "0.2",
+    "psnr-4": "0.3",
+    "psnr-5": "0.4",
+    "ms-ssim-2": "0.4",
+    "psnr-6": "0.5",
+    "ms-ssim-3": "0.5",
+}
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
 

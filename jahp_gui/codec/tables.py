@@ -102,9 +102,14 @@ def normalise(probabilities: np.ndarray) -> np.ndarray:
     return counts
 
 
+# What the networks leave unsaid of a latent has heavier tails than a Gaussian: (weight, deviation / σ) of two of them,
+# fitted to ŷ of the joint prior at all λ; the mixture's deviation is σ. RECIPES.md, "The shape of the density".
+MIXTURE = ((0.738, 0.802), (0.262, 1.415))
+
+
 @dataclass(frozen=True)
-class GaussianGrid:
-    """The scales and mean fractions for which N(μ, σ) ∗ U has a row.
+class ScaleGrid:
+    """The scales and mean fractions for which the mixture has a row.
 
     Row `first_row[s] + f` is scale s with mean f / 2^fraction_bits[s]; finer where σ is small, because a mean that is
     off by δ costs δ²/(2σ²) nats.
@@ -115,20 +120,20 @@ class GaussianGrid:
     first_row: np.ndarray  # int64 (S,)
 
 
-NARROW_BELOW = 1.6  # σ up to which 16 symbols hold all but 10^-6 of the mass
+NARROW_BELOW = 1.1  # σ up to which 16 symbols hold all but 10^-6 of the mass
 FRACTION_BITS = ((0.4, 5), (1.0, 4), (3.0, 3), (8.0, 2), (24.0, 1))  # (σ below, bits); none above
-WIDE_REACH = 5.0  # standard deviations that the 64 symbols of a wide row reach to each side
+WIDE_REACH = 6.0  # standard deviations that the 64 symbols of a wide row reach to each side
 
 
-def gaussian_grid(scales: np.ndarray) -> GaussianGrid:
+def scale_grid(scales: np.ndarray) -> ScaleGrid:
     """The rows of a set of scales, in the order of the scales."""
     bits = np.array([next((bits for below, bits in FRACTION_BITS if scale < below), 0) for scale in scales])
     first = np.concatenate([[0], np.cumsum(1 << bits)[:-1]])
-    return GaussianGrid(scales, bits, first)
+    return ScaleGrid(scales, bits, first)
 
 
-def gaussian_tables(grid: GaussianGrid) -> SymbolTables:
-    """The rows of N(f, σ) ∗ U for every scale and fraction of the grid."""
+def mixture_tables(grid: ScaleGrid) -> SymbolTables:
+    """The rows of the mixture of mean f and deviation σ, for every scale and fraction of the grid."""
     narrow: list[list[float]] = []
     wide: list[list[float]] = []
     shifts: list[int] = []
@@ -138,11 +143,16 @@ def gaussian_tables(grid: GaussianGrid) -> SymbolTables:
         for fraction in range(1 << int(bits)):
             mean = fraction / (1 << int(bits))
             edges = [((v << shift) - 0.5 - mean) / scale for v in range(-half, half + 1)]
-            row = [normal_mass(low, high) for low, high in zip(edges, edges[1:], strict=False)]
-            row.append(normal_mass(-math.inf, edges[0]) + normal_mass(edges[-1], math.inf))
+            row = [mixture_mass(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+            row.append(mixture_mass(-math.inf, edges[0]) + mixture_mass(edges[-1], math.inf))
             (narrow if half == NARROW_HALF else wide).append(row)
             shifts.append(shift)
     return SymbolTables(normalise(np.array(narrow)), normalise(np.array(wide)), np.array(shifts))
+
+
+def mixture_mass(low: float, high: float) -> float:
+    """Mass of the mixture of mean 0 and deviation 1 between two points."""
+    return sum(weight * normal_mass(low / ratio, high / ratio) for weight, ratio in MIXTURE)
 
 
 def normal_mass(low: float, high: float) -> float:

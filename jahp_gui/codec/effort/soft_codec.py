@@ -25,7 +25,8 @@ class Latents(NamedTuple):
 class SoftCodec:
     """One model, prior and gain index in ordinary floats; within half a percent of the exact rate.
 
-    All but the rarest latents: they are 30 bits here, and 24, or 29 and more as escapes, in the coder's tables.
+    All but the rarest latents: they are 30 bits here, and 24, or 29 and more as escapes, in the coder's tables. And all
+    but models that were frozen before release 0.6: their tables are Gaussian, which is some percent off `MIXTURE`.
     reach: the largest |ŷ| that there will be.
     """
 

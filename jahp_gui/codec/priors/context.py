@@ -1,4 +1,4 @@
-"""N(μ, σ) ∗ U with μ and σ from the causal context alone: no side information."""
+"""μ and σ from the causal context alone: no side information."""
 
 from jahp_gui.codec.priors.gaussian import GaussianPrior
 

@@ -47,8 +47,9 @@ class FactorizedDensity(nn.Module):
             return flat.reshape(channels, batch, height, width).transpose(0, 1)
 
         lower, upper = logits_of(low), logits_of(high)
-        # Both logits on the negative side: no cancellation between two numbers near one.
-        sign = -torch.sign(lower + upper).detach()
+        # Both logits on the negative side: no cancellation between two numbers near one. Far from zero they can sum to
+        # exactly nothing, and have a side all the same.
+        sign = torch.where(lower + upper > 0, -1.0, 1.0)
         probability = torch.abs(torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
         return bits_of(probability)
 

@@ -1,4 +1,8 @@
-"""What the four conditional priors share: N(μ, σ) ∗ U with (μ, σ) from the entropy parameters network."""
+"""What the four conditional priors share: a density of one shape, (μ, σ) from the entropy parameters network.
+
+The paper has N(μ, σ) ∗ U (section 2). Here it is two Gaussians of one mean (`tables.MIXTURE`), which have a Gaussian's
+mean μ and deviation σ and heavier tails, as the latents have; the tables, and so the decoder, cost the same.
+"""
 
 import math
 from collections.abc import Mapping
@@ -24,21 +28,38 @@ from jahp_gui.codec.priors.hyper import (
     mean_input,
 )
 from jahp_gui.codec.priors.rounding import Quantised, bits_of_quantised
-from jahp_gui.codec.tables import gaussian_grid, gaussian_tables
+from jahp_gui.codec.tables import MIXTURE, mixture_tables, scale_grid
 from jahp_gui.codec.transforms import zero_init
 
 SCALE_COUNT = 64
-SCALE_MIN = 0.11
-SCALE_MAX = 256.0
-SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)  # of log σ from one table scale to the next
-UNIT_SCALE_INDEX = math.log(1 / SCALE_MIN) / SCALE_STEP  # index of σ = 1, where training starts
+SCALE_MIN, SCALE_KNEE, SCALE_MAX = 0.085, 0.29441, 256.0  # σ at index 0, KNEE and SCALE_COUNT − 1, logarithmic between
+KNEE = 8
+LOW_STEP = math.log(SCALE_KNEE / SCALE_MIN) / KNEE  # of log σ from one table scale to the next
+SCALE_STEP = math.log(SCALE_MAX / SCALE_KNEE) / (SCALE_COUNT - 1 - KNEE)
 OUTPUT_SCALE = 8.0  # the scale index moves over tens, weights over hundredths: the output layer is scaled up
+
+
+def scale_at(index: Tensor) -> Tensor:
+    """σ at table indices, 0 … SCALE_COUNT − 1, whole or between two, of any shape."""
+    above = index - KNEE
+    return SCALE_KNEE * torch.exp(torch.where(above > 0, SCALE_STEP, LOW_STEP) * above)
+
+
+def index_of(scale: float) -> float:
+    """The inverse of `scale_at`."""
+    above = math.log(scale / SCALE_KNEE)
+    return KNEE + above / (SCALE_STEP if above > 0 else LOW_STEP)
+
+
+def table_scales() -> np.ndarray:
+    """σ of the tables: float64 (SCALE_COUNT,)."""
+    return scale_at(torch.arange(SCALE_COUNT, dtype=torch.float64)).numpy()
 
 
 def table_arrays() -> dict[str, np.ndarray]:
     """The table rows that all conditional priors of a model share, as the model file stores them."""
-    grid = gaussian_grid(SCALE_MIN * np.exp(SCALE_STEP * np.arange(SCALE_COUNT)))
-    tables = gaussian_tables(grid)
+    grid = scale_grid(table_scales())
+    tables = mixture_tables(grid)
     return {
         "tables.narrow": tables.narrow.astype(np.int32),
         "tables.wide": tables.wide.astype(np.int32),
@@ -47,12 +68,14 @@ def table_arrays() -> dict[str, np.ndarray]:
     }
 
 
-def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:
-    """−log2 of the mass of N(0, scale) in [value − 1/2, value + 1/2]."""
+def mixture_bits(value: Tensor, scale: Tensor) -> Tensor:
+    """−log2 of the mass in [value − 1/2, value + 1/2] of the mixture of mean 0 and deviation `scale`."""
     magnitude = torch.abs(value)  # symmetric, and the lower tail does not cancel
-    upper = torch.special.ndtr((0.5 - magnitude) / scale)
-    lower = torch.special.ndtr((-0.5 - magnitude) / scale)
-    return bits_of(upper - lower)
+    upper, lower = (0.5 - magnitude) / scale, (-0.5 - magnitude) / scale
+    masses = [
+        weight * (torch.special.ndtr(upper / ratio) - torch.special.ndtr(lower / ratio)) for weight, ratio in MIXTURE
+    ]
+    return bits_of(sum(masses[1:], masses[0]))
 
 
 def bias_of(conv: nn.Conv2d) -> Tensor:
@@ -74,7 +97,7 @@ class EntropyParameters(nn.Module):
         self.second = nn.Conv2d(first, second, 1)
         self.scale = nn.Conv2d(second, config.latent_channels, 1)
         nn.init.normal_(self.scale.weight, std=0.002)
-        nn.init.constant_(bias_of(self.scale), UNIT_SCALE_INDEX / OUTPUT_SCALE)
+        nn.init.constant_(bias_of(self.scale), index_of(1.0) / OUTPUT_SCALE)  # σ = 1, where training starts
         if not scale_only:
             self.mean = zero_init(nn.Conv2d(second, config.latent_channels, 1))
 
@@ -107,7 +130,7 @@ class EntropyParameters(nn.Module):
 
 
 class GaussianPrior(Prior):
-    """N(μ, σ) ∗ U; subclasses say which of hyperprior, context and means they have."""
+    """The mixture with μ and σ; subclasses say which of hyperprior, context and means they have."""
 
     has_hyperprior: ClassVar[bool]
     has_context: ClassVar[bool]
@@ -148,9 +171,9 @@ class GaussianPrior(Prior):
             linear = linear + predicted
         index, mean = self.parameters_net(torch.cat(features, 1), position)
         with torch.autocast(index.device.type, enabled=False):
-            scale = SCALE_MIN * torch.exp(SCALE_STEP * floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
+            scale = scale_at(floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
             centre = 0.0 if mean is None else mean + linear
-            return bits_of_quantised(lambda value: gaussian_bits(value - centre, scale), y)
+            return bits_of_quantised(lambda value: mixture_bits(value - centre, scale), y)
 
     def freeze(self, gains: np.ndarray) -> dict[str, np.ndarray]:
         layers = self.parameters_net.freeze(self.weight_bits)

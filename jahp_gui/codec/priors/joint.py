@@ -1,4 +1,4 @@
-"""N(μ, σ) ∗ U with μ and σ from hyperprior and context together (Minnen et al. 2018, figure 1)."""
+"""μ and σ from hyperprior and context together (Minnen et al. 2018, figure 1)."""
 
 from jahp_gui.codec.priors.gaussian import GaussianPrior
 

@@ -1,4 +1,4 @@
-"""N(μ, σ) ∗ U with μ and σ from the hyperprior (Minnen et al. 2018, section 2)."""
+"""μ and σ from the hyperprior (Minnen et al. 2018, section 2)."""
 
 from jahp_gui.codec.priors.gaussian import GaussianPrior
 

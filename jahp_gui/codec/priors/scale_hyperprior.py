@@ -1,4 +1,4 @@
-"""N(0, σ) ∗ U with σ from the hyperprior (Ballé et al. 2018)."""
+"""μ = 0, and σ from the hyperprior (Ballé et al. 2018)."""
 
 from jahp_gui.codec.priors.gaussian import GaussianPrior
 

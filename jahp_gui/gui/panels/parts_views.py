@@ -172,8 +172,9 @@ class ResidualPlot(QWidget):
         self.setToolTip(
             tr(
                 "How far the latents lay from their predictions, in units of the predicted σ, where σ is half a step "
-                "or more; each spread out over its quantiser step. The dashed line is N(0, 1): a prior that judges its "
-                "errors rightly follows it."
+                "or more; each spread out over its quantiser step. Where a prior judges its errors rightly the spread "
+                "is 1 σ. The dashed line is N(0, 1): latents have a higher peak and heavier tails, as the coder's "
+                "tables."
             )
         )
         theme.switch.changed.connect(self.update)
