@@ -32,6 +32,8 @@ from jahp_gui.codec.tables import MIXTURE, mixture_tables, scale_grid
 from jahp_gui.codec.transforms import zero_init
 
 SCALE_COUNT = 64
+# Below the knee indices are wider apart: the mixture's tails need a smaller σ where nearly all latents are zero, and
+# above it the indices mean what they meant with a Gaussian, so that older weights remain a start for training.
 SCALE_MIN, SCALE_KNEE, SCALE_MAX = 0.085, 0.29441, 256.0  # σ at index 0, KNEE and SCALE_COUNT − 1, logarithmic between
 KNEE = 8
 LOW_STEP = math.log(SCALE_KNEE / SCALE_MIN) / KNEE  # of log σ from one table scale to the next
