@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from PIL import Image
 
@@ -20,7 +21,7 @@ from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import measure_latents, section_bits
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import DEFAULT_MODEL, Card
+from jahp_gui.codec.models import DEFAULT_MODEL, Card, read_card
 from jahp_gui.codec.priors.density import LIKELIHOOD_FLOOR
 from jahp_gui.codec.target import Target, encode_to_target
 from jahp_gui.gui.samples import FIRST, path_of
@@ -248,14 +249,12 @@ def test_the_command_line(tmp_path: Path, rgb: np.ndarray, capsys: pytest.Captur
 
 
 def test_freezing_what_was_thawed_gives_the_same_networks(tiny_model: Model, tmp_path: Path) -> None:
-    import safetensors.numpy
-
     training = TrainingModel(tiny_model.config, tuple(tiny_model.card.priors))
     training.load_state_dict(thaw(tiny_model.card.folder))
     freeze(training.eval(), tmp_path / "again", {"id": "again", "title": "", "training": {}, "results": {}})
+    again = read_card(tmp_path / "again")
     for name in tiny_model.card.files:
-        before = safetensors.numpy.load_file(tiny_model.card.folder / f"{name}.safetensors")
-        after = safetensors.numpy.load_file(tmp_path / "again" / f"{name}.safetensors")
+        before, after = (safetensors.numpy.load(card.read(name)) for card in (tiny_model.card, again))
         # Densities are fitted, and layers in ordinary floats were stored otherwise when this model was made.
         exact = [key for key in before if key.endswith((".exponent", ".bias", "linear.weight", "masked.weight"))]
         exact = [key for key in exact if not key.startswith(("analysis.", "synthesis."))]

@@ -1,6 +1,7 @@
 """Whatever is wrong with a file, a disk or a model is told in one sentence, and nothing is lost or wrong by it."""
 
 import gc
+import gzip
 import hashlib
 import io
 import json
@@ -396,6 +397,21 @@ def test_missing_and_damaged_weights_are_told_by_the_name_of_their_file(own_mode
         assert told == f"The weights {weights} are damaged (their digest differs); install the model again."
     weights.unlink()
     assert f"{weights} cannot be read (No such file" in complaint(lambda: use(own_model), ModelError)
+
+
+def test_packed_weights_are_the_same_model_and_damaged_ones_are_told(own_model: Path) -> None:
+    plain, packed = own_model / "joint.safetensors", own_model / "joint.safetensors.gz"
+    expected = encode(Model.load(own_model), picture(20, 20)).data
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+    assert encode(Model.load(own_model), picture(20, 20)).data == expected
+    content = packed.read_bytes()
+    for damaged in (content[:-1], content + b"x", bytes([content[0] ^ 1]) + content[1:], content[:20] * 2, b""):
+        packed.write_bytes(damaged)
+        told = complaint(lambda: use(own_model), ModelError)
+        assert told.startswith(f"The weights {packed} are damaged (")
+    packed.write_bytes(gzip.compress(b"others"))
+    assert f"{packed} are damaged (their digest differs)" in complaint(lambda: use(own_model), ModelError)
 
 
 def test_weights_that_their_card_vouches_for_but_that_are_none_are_told(own_model: Path) -> None:

@@ -1,6 +1,7 @@
 """The trainer: resumes exactly, runs in several processes, starts from the KLT, needs neither Qt nor constriction."""
 
 import dataclasses
+import gzip
 import json
 import os
 import signal
@@ -301,18 +302,23 @@ def test_a_model_gets_other_priors_and_its_other_files_stay(images: Path, tmp_pa
     run_steps(configuration(images, tmp_path / "run", priors=("factorized", "joint")), 2)
     command = ["freeze", str(tmp_path / "run" / loop.CHECKPOINT), str(folder)]
     assert main([*command, "--id", "mine", "--title", "Mine"]) == 0
-    before, old = read_card(folder), {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+    before, old = read_card(folder), {path.name: path.read_bytes() for path in folder.glob("*.safetensors*")}
     start = configuration(images, tmp_path / "more", start_from=(str(folder),), priors=("factorized", "context"))
     run_steps(dataclasses.replace(start, train_transforms=False), 3)
+    packed = folder / "factorized.safetensors.gz"  # as releases before 0.7 and others have it: not packed
+    (folder / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    packed.unlink()
     assert main(["freeze", str(tmp_path / "more" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 0
 
     after = read_card(folder)
     assert set(after.priors) == {"factorized", "joint", "context"}
     assert (after.digest("joint"), after.model_id) == (before.digest("joint"), "mine")
     assert after.digest("factorized") != before.digest("factorized")
+    assert {path.name.split(".")[0] for path in folder.glob("*.safetensors.gz")} == set(after.files)
+    assert not list(folder.glob("*.safetensors"))
     assert [run["steps"] for run in after.training["runs"]] == [2, 3]
     unchanged = {name for name, data in old.items() if (folder / name).read_bytes() == data}
-    assert unchanged == {"transforms.safetensors", "tables.safetensors", "joint.safetensors"}
+    assert unchanged == {f"{name}.safetensors.gz" for name in ("transforms", "tables", "joint")}
     rgb = np.asarray(Image.open(next(images.glob("*.png"))))
     model = Model.load(folder)
     for prior in after.priors:

@@ -1,13 +1,15 @@
 """Installed models: where they are, what their cards say. Imports neither torch nor numpy.
 
-A model is a folder: `card.json`, `transforms.safetensors`, `tables.safetensors` (rows that its conditional priors
-share), and `<prior>.safetensors` for each prior it has.
+A model is a folder: `card.json`, `transforms.safetensors.gz`, `tables.safetensors.gz` (rows that its conditional priors
+share), and `<prior>.safetensors.gz` for each prior it has. The same files unpacked, without `.gz`, are as good.
 """
 
+import gzip
 import hashlib
 import json
 import math
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from jahp_gui.paths import models_dir, user_models_dir
 CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
+PACKED, PLAIN = ".safetensors.gz", ".safetensors"  # packed, 8-bit weights take a fifth less
 DEFAULT_MODEL = "psnr-7"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
 # are found there by the digest of the weights.
@@ -38,7 +41,7 @@ DIGEST_BYTES = 6  # of the digest, as a file stores it
 class Card:
     """What a model's `card.json` says.
 
-    files: SHA-256 in hexadecimal of `<name>.safetensors` for "transforms", "tables" and every prior.
+    files: SHA-256 in hexadecimal of `<name>.safetensors`, unpacked, for "transforms", "tables" and every prior.
     """
 
     model_id: str
@@ -78,16 +81,23 @@ class Card:
         return prior in self.priors and self.digest(prior) == digest
 
     def read(self, name: str) -> bytes:
-        """The verified bytes of `<name>.safetensors`. Raises `ModelError` when missing or damaged."""
-        path = self.folder / f"{name}.safetensors"
+        """The verified bytes of `<name>.safetensors`, unpacked. Raises `ModelError` when missing or damaged."""
+        packed, plain = self.folder / (name + PACKED), self.folder / (name + PLAIN)
+        path = packed if packed.exists() else plain
         try:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(
                 f"The weights {path} cannot be read ({error.strerror}); install the model again."
             ) from error
+        reason = "their digest differs"
+        if path == packed:
+            try:
+                data = gzip.decompress(data)
+            except (OSError, EOFError, zlib.error):
+                data, reason = b"", "they cannot be unpacked"
         if hashlib.sha256(data).hexdigest() != self.files[name]:
-            raise ModelError(f"The weights {path} are damaged (their digest differs); install the model again.")
+            raise ModelError(f"The weights {path} are damaged ({reason}); install the model again.")
         return data
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jahp_gui.codec.container import MODEL_DIGEST_BYTES, Y_DIGEST_BYTES, Header
 from jahp_gui.codec.errors import InvalidHeaderError, OutputError, UsageError
-from jahp_gui.codec.models import CARD, read_card
+from jahp_gui.codec.models import CARD, PACKED, PLAIN, read_card
 from jahp_gui.commands.common import describe_command, make_folder
 from jahp_gui.commands.models import print_card
 
@@ -80,7 +80,7 @@ def check_folder(folder: Path, force: bool) -> None:
     if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
         return
     strange = not folder.is_dir() or any(
-        path.name != CARD and path.suffix != ".safetensors" for path in folder.iterdir()
+        path.name != CARD and not path.name.endswith((PACKED, PLAIN)) for path in folder.iterdir()
     )
     if strange:  # what is replaced is deleted
         raise OutputError(f"{folder} exists and is not a model folder; choose another.")

@@ -1,5 +1,6 @@
 """A checkpoint to the model folder that the codec loads: compact transforms, exact priors, a card with digests."""
 
+import gzip
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import torch
 
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.errors import UsageError
-from jahp_gui.codec.models import CARD, TABLES, TRANSFORMS, read_card
+from jahp_gui.codec.models import CARD, PACKED, PLAIN, TABLES, TRANSFORMS, read_card
 from jahp_gui.codec.priors import prior_class
 from jahp_gui.codec.priors.gaussian import table_arrays
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
@@ -100,9 +101,10 @@ def frozen_priors(model: TrainingModel) -> dict[str, dict[str, np.ndarray]]:
 
 
 def write_part(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write `<name>.safetensors`; returns its SHA-256."""
+    """Write `<name>.safetensors.gz`; returns the SHA-256 of what is packed, which no version of zlib can change."""
     data = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
-    (folder / f"{name}.safetensors").write_bytes(data)
+    (folder / (name + PACKED)).write_bytes(gzip.compress(data, mtime=0))
+    (folder / (name + PLAIN)).unlink(missing_ok=True)  # of the prior that this one replaces
     return hashlib.sha256(data).hexdigest()
 
 
