@@ -191,6 +191,7 @@ def test_an_effort_is_one_more_curve_of_the_joint_prior(folder: Path, tmp_path: 
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The priors of the files that are really encoded, and "analysis" where that is run."""
     calls: list[str] = []
+    measure._warm_model(str(find_model("tiny").folder), "cpu")  # runs once a process, of no image
     encode_y, analysis = measure.encode_y, Model.analysis
 
     def counted(*arguments: Any) -> Any:

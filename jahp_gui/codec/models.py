@@ -21,7 +21,7 @@ CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
 PACKED, PLAIN = ".safetensors.gz", ".safetensors"  # packed, 8-bit weights take a fifth less
-DEFAULT_MODEL = "psnr-7"
+DEFAULT_MODEL = "psnr-8"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
 # are found there by the digest of the weights.
 REPLACED = {
@@ -33,6 +33,7 @@ REPLACED = {
     "ms-ssim-2": "0.4",
     "psnr-6": "0.5",
     "ms-ssim-3": "0.5",
+    "psnr-7": "0.6",
 }
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 

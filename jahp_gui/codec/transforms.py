@@ -65,7 +65,7 @@ def blocks(width: int, count: int) -> nn.Sequential:
 
 
 class EfficientAnalysis(nn.Module):
-    """y = deep(x) + W·unshuffle16(x); receptive field of a latent: its block and 64 pixels around it at most."""
+    """y = deep(x) + W·unshuffle16(x); what a latent reads around its block: `tiling.analysis_margin`."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
