@@ -1,5 +1,7 @@
 """The encoder's search: exact against the coder, never worse than rounding, stoppable, the same bytes every time."""
 
+import copy
+import dataclasses
 import json
 import math
 import sys
@@ -16,7 +18,7 @@ from jahp_gui.cli import main
 from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.codec import decode, encode, encode_searched
-from jahp_gui.codec.effort import Problem, annealing, rounding, search
+from jahp_gui.codec.effort import Problem, annealing, search
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import measure_latents, section_bits
@@ -161,8 +163,7 @@ def test_stopping_early_keeps_a_valid_file(tiny_model: Model, rgb: np.ndarray, f
 def test_tiles_together_are_better_too(
     tiny_model: Model, rgb: np.ndarray, few_steps: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (annealing, rounding):
-        monkeypatch.setattr(module, "TILE_SIDE", 4)
+    monkeypatch.setattr(sys.modules["jahp_gui.codec.effort.search"], "TILE_SIDE", 4)
     problem = problem_of(tiny_model, rgb)
     found = list(search(problem, 2))
     fractions = [candidate.fraction for candidate in found]
@@ -171,6 +172,15 @@ def test_tiles_together_are_better_too(
     moved = (first.y_hat != last.y_hat).any(2)
     assert moved[:4, :4].any() and moved[4:, 4:].any()
     assert problem.cost(last.y_hat, last.z_hat) < problem.cost(first.y_hat)
+
+
+@pytest.mark.parametrize(("synthesis_blocks", "margin"), [((1, 1, 1), 8), ((4, 3, 1), 8), ((5, 4, 1), 12)])
+def test_tiles_are_searched_with_all_that_a_synthesis_reads(
+    tiny_model: Model, rgb: np.ndarray, synthesis_blocks: tuple[int, int, int], margin: int
+) -> None:
+    model = copy.copy(tiny_model)
+    model.config = dataclasses.replace(tiny_model.config, synthesis_blocks=synthesis_blocks)
+    assert problem_of(model, rgb).margin == margin
 
 
 def test_ms_ssim_is_searched_for_where_the_model_is_made_for_it(

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.effort.search import MARGIN, TILE_SIDE, Candidate, Problem, seen
+from jahp_gui.codec.effort.search import Candidate, Problem, seen
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.precision import fast_products
 from jahp_gui.codec.priors.hyper import Z_LIMIT, shrunk
-from jahp_gui.codec.tiling import Tile, pixels, tiles
+from jahp_gui.codec.tiling import Tile, pixels
 from jahp_gui.codec.transforms import STRIDE
 
 RATE = 0.05  # of Adam, in quantiser steps; this and the temperatures as found in RECIPES.md
@@ -41,8 +41,7 @@ def annealed(problem: Problem, y_hat: np.ndarray, steps: int, progress: Progress
     start = problem.cost(y_hat, z_hat)
     reach = int(np.abs(y_hat).max()) + 8
     soft = SoftCodec(problem.model, problem.prior, problem.gain_index, reach)
-    height, width, _ = y_hat.shape
-    found = list(tiles(height, width, MARGIN, TILE_SIDE))
+    found = list(problem.tiles())
     best_y, best_z = y_hat.copy(), None if z_hat is None else z_hat.copy()
     for number, tile in enumerate(found):
         before, share = number / len(found), 1 / len(found)

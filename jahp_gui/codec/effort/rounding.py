@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.effort.search import MARGIN, TILE_SIDE, Problem, ignore, seen
+from jahp_gui.codec.effort.search import Problem, ignore, seen
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import position
 from jahp_gui.codec.precision import fast_products
-from jahp_gui.codec.tiling import Tile, pixels, tiles
+from jahp_gui.codec.tiling import Tile, pixels
 from jahp_gui.codec.transforms import STRIDE, EfficientSynthesis
 
 # Both fitted on validation images, for BD-rate over all λ. Many latents move at once and their changes meet in the same
@@ -74,8 +74,7 @@ def magnitude_bits(y_hat: np.ndarray) -> np.ndarray:
 def distortion_gradient(problem: Problem, y_hat: np.ndarray, progress: Progress = ignore) -> np.ndarray:
     """∂(bits worth of distortion)/∂ŷ, float32 (h, w, M), where the distortion is λ·D·pixels."""
     gradient = np.empty(y_hat.shape, np.float32)
-    height, width, _ = y_hat.shape
-    for tile in tiles(height, width, MARGIN, TILE_SIDE):
+    for tile in problem.tiles():
         progress(0.0)
         gradient[tile.rows, tile.columns] = tile_gradient(problem, y_hat, tile)[tile.inner]
     return gradient

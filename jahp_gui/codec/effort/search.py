@@ -11,10 +11,11 @@ from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.priors.hyper import ANALYSIS_MARGIN, HYPER_STRIDE
+from jahp_gui.codec.tiling import Tile, synthesis_margin, tiles
 
 ANNEALING_STEPS = {2: 200, 3: 1500}
 TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
-MARGIN = 8  # latent positions around a tile: what its pixels and its rate depend on, a multiple of the hyper-stride
 WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
 
 
@@ -43,6 +44,17 @@ class Problem:
     @property
     def lmbda(self) -> float:
         return self.model.lmbda(self.gain_index)
+
+    @property
+    def margin(self) -> int:
+        """Latent positions around a tile that its pixels and its rate depend on, a multiple of the hyper-stride."""
+        reach = max(synthesis_margin(self.model.config), ANALYSIS_MARGIN)
+        return reach + -reach % HYPER_STRIDE
+
+    def tiles(self) -> Iterator[Tile]:
+        """The parts of the image that are searched one after the other."""
+        height, width, _ = self.y.shape
+        return tiles(height, width, self.margin, TILE_SIDE)
 
     def weights_of(self, rows: slice, columns: slice) -> np.ndarray | None:
         """The weights of a part of the image, none of them zero."""
