@@ -19,6 +19,7 @@ from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.codec import decode, encode, encode_searched
 from jahp_gui.codec.effort import Problem, annealing, search
+from jahp_gui.codec.effort.descent import Care
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import measure_latents, section_bits
@@ -64,7 +65,9 @@ def rgb_size(problem: Problem) -> int:
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["jahp_gui.codec.effort.search"], "ANNEALING_STEPS", {2: 40, 3: 60})
+    searching = sys.modules["jahp_gui.codec.effort.search"]
+    monkeypatch.setattr(searching, "PASSES", {2: 8, 3: 4})
+    monkeypatch.setattr(searching, "ANNEALING_STEPS", {3: 40})
     monkeypatch.setattr(annealing, "EVALUATE_EVERY", 10)
 
 
@@ -118,25 +121,28 @@ def test_effort_zero_is_plain_rounding(tiny_model: Model, rgb: np.ndarray) -> No
     assert encode(tiny_model, rgb, effort=0).data == encode(tiny_model, rgb).data
 
 
-def test_refinement_beats_effort_one_on_shipped_weights(shipped: Model, rgb: np.ndarray) -> None:
+def test_each_effort_beats_the_one_before_on_shipped_weights(shipped: Model, rgb: np.ndarray) -> None:
     problem = problem_of(shipped, rgb[:96, :96])
-    quick, refined = (encode_searched(problem, effort) for effort in (1, 2))
-    assert cost_of(problem, refined.data) < 0.98 * cost_of(problem, quick.data)
+    quick, descended, annealed = (cost_of(problem, encode_searched(problem, effort).data) for effort in (1, 2, 3))
+    assert descended < 0.98 * quick
+    assert annealed < 0.98 * descended
 
 
+@pytest.mark.parametrize("effort", [2, 3])
 @pytest.mark.parametrize("prior", PRIORS)
 def test_every_candidate_is_better_and_can_be_written(
-    tiny_model: Model, rgb: np.ndarray, prior: str, few_steps: None
+    tiny_model: Model, rgb: np.ndarray, prior: str, effort: int, few_steps: None
 ) -> None:
     problem = problem_of(tiny_model, rgb, prior)
-    found = list(search(problem, 2))
+    found = list(search(problem, effort))
     assert len(found) >= 3 and found[-1].fraction == 1.0
     costs = []
     for candidate in found:
         costs.append(problem.cost(candidate.y_hat, candidate.z_hat))
-    assert all(after <= before + 1e-6 for before, after in pairwise(costs))
+    # What a descent goes by is within half a percent of these, or a little more: the tables of `tiny` are of Gaussians.
+    assert all(after <= 1.005 * before for before, after in pairwise(costs))
     assert costs[-1] < costs[0]
-    written = encode_searched(problem, 2)
+    written = encode_searched(problem, effort)
     assert np.array_equal(written.y_hat, found[-1].y_hat), "the same search finds the same latents"
     assert 8 * len(written.data) / rgb_size(problem) <= costs[-1]
     assert cost_of(problem, written.data) == pytest.approx(costs[-1], rel=0.2)
@@ -181,6 +187,41 @@ def test_tiles_are_searched_with_all_that_a_synthesis_reads(
     model = copy.copy(tiny_model)
     model.config = dataclasses.replace(tiny_model.config, synthesis_blocks=synthesis_blocks)
     assert problem_of(model, rgb).margin == margin
+
+
+def test_moves_are_more_careful_after_one_that_was_not_better() -> None:
+    care = Care()
+    start = care.factor
+    care.learn(False)
+    assert care.factor > 1.5 * start, "far off"
+    first = care.factor
+    for _ in range(9):
+        care.learn(True)
+    assert care.factor == pytest.approx(2 / 3 * first)
+    for _ in range(9):
+        care.learn(False)
+    assert care.factor == pytest.approx(4 / 3 * first)
+
+
+def test_what_a_latent_costs_and_what_it_tells_the_others(shipped: Model, rgb: np.ndarray) -> None:
+    """Moved alone: its own bits as `bits_at` says, and those of the others as the gradient says."""
+    y_hat = shipped.quantise(shipped.analysis(rgb), GAIN_INDEX)
+    y = torch.from_numpy(y_hat.astype(np.float32)).permute(2, 0, 1)[None]
+    z_hat = shipped.prior("joint").side_information(y_hat, GAIN_INDEX)
+    assert z_hat is not None
+    z = torch.from_numpy(z_hat.astype(np.float32)).permute(2, 0, 1)[None]
+    soft = SoftCodec(shipped, "joint", GAIN_INDEX, int(np.abs(y_hat).max()))
+    moved = y.clone().requires_grad_(True)
+    rate = soft.rate(Latents(moved, z))
+    (told,) = torch.autograd.grad(rate.bits_at(y).sum(), moved, retain_graph=True)
+    assert told[0, :, -1, -1].abs().max() == 0 and told[0, :, 0, 0].abs().max() > 0, "the last tells nobody"
+    step = torch.zeros_like(y)
+    step[0, 0, 3, 4] = 0.01  # the lowest frequency, which the context model knows best
+    after = soft.rate(Latents(y + step, z)).bits_at(y + step)
+    own = rate.bits_at(y + step)[0, 0, 3, 4].item()
+    assert after[0, 0, 3, 4].item() == pytest.approx(own, abs=1e-4)
+    others = (after.sum() - rate.bits_at(y).sum()).item() - (own - rate.bits_at(y)[0, 0, 3, 4].item())
+    assert others == pytest.approx(0.01 * told[0, 0, 3, 4].item(), rel=0.1, abs=0.01)
 
 
 def test_ms_ssim_is_searched_for_where_the_model_is_made_for_it(

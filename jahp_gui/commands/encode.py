@@ -42,7 +42,7 @@ jahp encode photo.png                              photo.jahp at λ = 0.0128
 jahp encode photo.png small.jahp --target-kb 40    the λ that makes 40 000 bytes of it
 jahp encode photo.png --prior factorized --psnr    another prior; report the PSNR of the decoded file
 jahp encode photos/ --out-dir packed --lmbda 0.05  every image of a folder
-jahp encode photo.png --effort 2                   a minute of search for a smaller and better file
+jahp encode photo.png --effort 2                   seconds of search for a smaller and better file
 jahp encode photo.png --effort 1 --importance mask.png   bits go where the mask is white
 jahp encode - - < photo.png | ssh host jahp decode - photo.png
 """,
@@ -74,8 +74,8 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
         choices=EFFORTS,
         default=0,
         help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (two thirds "
-        "as long again), 2 refinement (a minute for a photo of 0.4 megapixels), 3 thorough refinement "
-        "(minutes); default 0",
+        "as long again), 2 descent (seconds for a photo of 0.4 megapixels), 3 descent and annealing (minutes); "
+        "default 0",
     )
     parser.add_argument(
         "--importance",

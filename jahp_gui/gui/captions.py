@@ -59,9 +59,11 @@ EFFORT_TERMS = (
     "Every latent is rounded to the nearest integer: the fastest, and what most codecs do.",
     "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer with the least λ·D + R. "
     "Takes two thirds longer.",
-    "Annealed refinement: all latents move together down the gradient of λ·D + R and settle on integers as the noise "
-    "is turned down. About a minute for half a megapixel; press Refine to start, stop at any time.",
-    "The same with seven times as many steps: some percent more, for minutes.",
+    "Descent: most latents that would gain move at once, to a neighbouring integer or to zero, down λ·D + R, pass "
+    "after pass; what was no better is taken back. A few seconds for half a megapixel; press Refine to start, stop at "
+    "any time.",
+    "The same, then annealed: between two integers each latent settles on one as the noise is turned down. Better "
+    "again, for minutes.",
 )
 EXHIBIT_NAMES = {"decoder": "Decoder at work", "edited": "Edited latents", "damaged": "Damaged file"}
 

@@ -31,7 +31,7 @@ def discards_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which on a busy machine do not wait for everything else."""
-    monkeypatch.setitem(ANNEALING_STEPS, 2, 100)
+    monkeypatch.setitem(ANNEALING_STEPS, 3, 100)
     monkeypatch.setattr(jobs, "BACKGROUND_NICENESS", 0)
 
 

@@ -29,19 +29,22 @@ RARE = 3  # occurrences below which a count says little, and a geometric distrib
 PROBE_SIDE = 16  # latent positions of the probe for transforms without a linear part
 
 
-def rounded(problem: Problem, progress: Progress = ignore) -> np.ndarray:
-    """ŷ int16 (h, w, M). `progress` is told 0 before every tile: beside an annealing this is nothing."""
+def rounded(problem: Problem, progress: Progress = ignore) -> tuple[np.ndarray, "Curvature"]:
+    """ŷ int16 (h, w, M), and what was found to choose it by.
+
+    `progress` is told 0 before every tile: beside what may follow this is nothing.
+    """
     y_hat = problem.model.quantise(problem.y, problem.gain_index)
     gradient = distortion_gradient(problem, y_hat, progress)
     curvature = Curvature(problem, y_hat, gradient)
     bits = magnitude_bits(y_hat)
     chosen = np.empty_like(y_hat)
     for row in range(len(y_hat)):
-        chosen[row] = choose(y_hat[row], gradient[row], curvature.of_row(row), bits)
+        chosen[row] = choose(y_hat[row], gradient[row], CURVATURE * curvature.of(row), bits)
     if problem.model.card.objective == "mse":
-        return chosen
+        return chosen, curvature
     # MS-SSIM is no quadratic: what looked better is made sure of, which takes the time of another rounding.
-    return min((y_hat, chosen), key=problem.cost)
+    return min((y_hat, chosen), key=problem.cost), curvature
 
 
 def choose(plain: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -115,14 +118,14 @@ class Curvature:
             error = y_hat[row] - problem.y[row] * gain
             agreement += float((gradient[row] * error).sum())
             energy += float((2 * self._relative(row) * error**2).sum())
-        self.scale = CURVATURE * max(agreement, 0.0) / max(energy, 1e-12)
+        self.scale = max(agreement, 0.0) / max(energy, 1e-12)
 
-    def _relative(self, row: int) -> np.ndarray:
-        return self.column if self.share is None else self.column * self.share[row, :, None]
+    def _relative(self, rows: int | slice, columns: slice = slice(None)) -> np.ndarray:
+        return self.column if self.share is None else self.column * self.share[rows, columns, None]
 
-    def of_row(self, row: int) -> np.ndarray:
-        """Float32 (M,), or (w, M) where pixels have weights."""
-        return self.scale * self._relative(row)
+    def of(self, rows: int | slice, columns: slice = slice(None)) -> np.ndarray:
+        """Float32 (M,), or where pixels have weights (w, M) of a row, (h, w, M) of a part of the image."""
+        return self.scale * self._relative(rows, columns)
 
 
 def squared_columns(problem: Problem) -> np.ndarray:

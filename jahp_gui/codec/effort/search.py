@@ -1,7 +1,7 @@
 """What is searched for, what a solution costs, and the levels of effort."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors.hyper import ANALYSIS_MARGIN, HYPER_STRIDE
 from jahp_gui.codec.tiling import Tile, synthesis_margin, tiles
 
-ANNEALING_STEPS = {2: 200, 3: 1500}
+PASSES = {2: 8, 3: 16}  # of `descent`
+ANNEALING_STEPS = {3: 200}
 TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
 WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
 
@@ -114,10 +115,18 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
         return
     from jahp_gui.codec.effort.rounding import rounded
 
-    y_hat = rounded(problem, progress)
-    steps = ANNEALING_STEPS.get(effort, 0)
-    yield Candidate(y_hat, None, 0.0 if steps else 1.0)
+    y_hat, curvature = rounded(problem, progress)
+    passes, steps = PASSES.get(effort, 0), ANNEALING_STEPS.get(effort, 0)
+    yield Candidate(y_hat, None, 0.0 if passes else 1.0)
+    if passes:
+        from jahp_gui.codec.effort.descent import descended
+
+        share = passes / (passes + steps)
+        for found in descended(problem, y_hat, curvature, passes, lambda fraction: progress(share * fraction)):
+            y_hat = found.y_hat
+            yield replace(found, fraction=share * found.fraction)
     if steps:
         from jahp_gui.codec.effort.annealing import annealed
 
-        yield from annealed(problem, y_hat, steps, progress)
+        for found in annealed(problem, y_hat, steps, lambda fraction: progress(share + (1 - share) * fraction)):
+            yield replace(found, fraction=share + (1 - share) * found.fraction)

@@ -1,5 +1,6 @@
 """The codec as a differentiable function of its latents: rate and picture of what is not yet integer."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -7,9 +8,8 @@ import torch
 from torch import Tensor
 
 from jahp_gui.codec.model import Model, position
-from jahp_gui.codec.priors.gaussian import GaussianPrior
+from jahp_gui.codec.priors.gaussian import GaussianPrior, mixture_bits
 from jahp_gui.codec.priors.hyper import Z_LIMIT
-from jahp_gui.codec.priors.rounding import Quantised
 from jahp_gui.codec.tables import SymbolTables
 
 FACTORIZED_REACH = 4096  # |ŷ| up to which the factorized prior's bits are tabled; beyond they go on in a straight line
@@ -20,6 +20,13 @@ class Latents(NamedTuple):
 
     y: Tensor
     z: Tensor | None
+
+
+class Rate(NamedTuple):
+    """bits_at: the bits of any values (1, M, h, w) of the latents, each while the others stay. side_bits: of z."""
+
+    bits_at: Callable[[Tensor], Tensor]
+    side_bits: Tensor
 
 
 class SoftCodec:
@@ -46,17 +53,23 @@ class SoftCodec:
             reach = min(reach, FACTORIZED_REACH)
             self.y_bits = TabledBits(frozen.start(None, 1, 1, gain_index).tables, -reach, reach, device)
 
+    def rate(self, latents: Latents) -> "Rate":
+        """What latents cost."""
+        if self.y_bits is not None:
+            return Rate(self.y_bits, torch.zeros(()))
+        assert self.networks is not None
+        told, side_bits = None, torch.zeros(())
+        if latents.z is not None and self.z_bits is not None and self.networks.hyperprior is not None:
+            told = self.networks.hyperprior.synthesis(latents.z, self.gain, self.position)
+            told = told.cut(*latents.y.shape[2:])
+            side_bits = self.z_bits(latents.z).sum()
+        mean, scale = self.networks.predict(latents.y, told, self.position)
+        return Rate(lambda values: mixture_bits(values - mean, scale), side_bits)
+
     def bits(self, latents: Latents) -> Tensor:
         """Bits of y and z together, a scalar."""
-        if self.y_bits is not None:
-            return self.y_bits(latents.y).sum()
-        assert self.networks is not None
-        y = Quantised(latents.y, None)
-        if latents.z is None or self.z_bits is None or self.networks.hyperprior is None:
-            return self.networks.conditional_bits(y, None, self.position).sum()
-        told = self.networks.hyperprior.synthesis(latents.z, self.gain, self.position)
-        told = told.cut(*latents.y.shape[2:])
-        return self.networks.conditional_bits(y, told, self.position).sum() + self.z_bits(latents.z).sum()
+        rate = self.rate(latents)
+        return rate.bits_at(latents.y).sum() + rate.side_bits
 
     def picture(self, y: Tensor) -> Tensor:
         """x̂ (1, 3, 16h, 16w) in [0, 1] of latents y."""

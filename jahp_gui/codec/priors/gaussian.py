@@ -162,10 +162,18 @@ class GaussianPrior(Prior):
         self, y: Quantised, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None
     ) -> Tensor:
         """−log2 p(ŷ | ẑ) of latents (B, M, h, w), of the same shape, given what h_s told where there is one."""
+        mean, scale = self.predict(y.value, told, position, keep)
+        with torch.autocast(scale.device.type, enabled=False):
+            return bits_of_quantised(lambda value: mixture_bits(value - mean, scale), y)
+
+    def predict(
+        self, y_hat: Tensor, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None
+    ) -> tuple[Tensor | float, Tensor]:
+        """μ and σ of latents (B, M, h, w), each of their shape, from those before them and what h_s told."""
         features = [] if told is None else [told.features]
         linear: Tensor | float = 0.0 if told is None or told.mean is None else told.mean
         if self.context is not None:
-            context_features, predicted = self.context(y.value)
+            context_features, predicted = self.context(y_hat)
             if keep is not None:
                 context_features = context_features * keep[:, None, None, None].to(context_features.dtype)
                 predicted = predicted * keep[:, None, None, None]
@@ -174,8 +182,7 @@ class GaussianPrior(Prior):
         index, mean = self.parameters_net(torch.cat(features, 1), position)
         with torch.autocast(index.device.type, enabled=False):
             scale = scale_at(floor(index, 0.0).clamp(max=SCALE_COUNT - 1))
-            centre = 0.0 if mean is None else mean + linear
-            return bits_of_quantised(lambda value: mixture_bits(value - centre, scale), y)
+            return 0.0 if mean is None else mean + linear, scale
 
     def freeze(self, gains: np.ndarray) -> dict[str, np.ndarray]:
         layers = self.parameters_net.freeze(self.weight_bits)
