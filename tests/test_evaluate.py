@@ -184,6 +184,19 @@ def test_an_effort_is_one_more_curve_of_the_joint_prior(folder: Path, tmp_path: 
         plan.make_plan(folder, ["tiny"], ["factorized"], classical=["none"], efforts=[1])
 
 
+def test_what_another_search_wrote_is_not_taken_for_this_ones(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "results.json"
+    arguments = ("--models", "tiny", "--priors", "joint", "--lmbdas", "0.05", "--classical", "none", "--jobs", "1")
+    counts = []
+    for version in (1, 1, 2):
+        monkeypatch.setattr(plan, "SEARCH_VERSION", version)
+        jahp("evaluate", folder, "--out", out, *arguments, "--efforts", "1", "--force")
+        counts.append(len((tmp_path / "results.rows.jsonl").read_text(encoding="utf-8").splitlines()))
+    assert counts == [2 * len(SIZES), 2 * len(SIZES), 3 * len(SIZES)], "of the last only the curve of the effort is new"
+
+
 # ---------------------------------------------------------------- going on where a run was stopped
 
 

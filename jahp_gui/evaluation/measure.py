@@ -26,7 +26,7 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model
 from jahp_gui.codec.threads import available_cpus, physical_cores, use_threads
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.evaluation.plan import ImageFile, Plan, Series, series_key
+from jahp_gui.evaluation.plan import ImageFile, Plan, Series, series_key, series_version
 from jahp_gui.evaluation.rows import Key, Row, RowCache
 
 LARGEST_DEFAULT_JOBS = 8  # each holds the weights and an image's latents
@@ -122,7 +122,7 @@ class LearnedUnit:
                 raise DigestError(f"{self.image.path}: {prior} at λ = {lmbda:g} does not decode to what was encoded.")
             if decoded.rgb is not picture:
                 picture, quality = decoded.rgb, _quality(rgb, decoded.rgb)
-            codec, version = series_key(model.card.model_id, prior, effort), model.card.digest(prior).hex()
+            codec, version = series_key(model.card.model_id, prior, effort), series_version(model.card, prior, effort)
             seconds = encode_seconds, decode_seconds
             yield _row(self.image, rgb, codec, version, lmbda, encoded.data, quality, seconds)
 

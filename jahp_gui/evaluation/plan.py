@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jahp_gui.codec.choices import DEFAULT_PRIOR
+from jahp_gui.codec.choices import DEFAULT_PRIOR, SEARCH_VERSION
 from jahp_gui.codec.errors import ImageError, UsageError
 from jahp_gui.codec.images import find_images
 from jahp_gui.codec.models import Card, find_model
@@ -39,7 +39,7 @@ class LearnedSeries:
 
     @property
     def version(self) -> str:
-        return self.card.digest(self.prior).hex()
+        return series_version(self.card, self.prior, self.effort)
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ Series = LearnedSeries | ClassicalSeries
 def series_key(model_id: str, prior: str, effort: int) -> str:
     """What a learned curve is called in rows and results: "psnr-9/joint", "psnr-9/joint effort 1"."""
     return f"{model_id}/{prior}" + (f" effort {effort}" if effort else "")
+
+
+def series_version(card: Card, prior: str, effort: int) -> str:
+    """Of which weights and, where latents are searched, of which search a learned row is."""
+    return card.digest(prior).hex() + (f"-{SEARCH_VERSION}" if effort else "")
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,9 @@ def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
             card.model_id: {
                 "title": card.title,
                 "objective": card.objective,
-                "digests": {series.prior: series.version for series in plan.learned if series.card is card},
+                "digests": {
+                    series.prior: card.digest(series.prior).hex() for series in plan.learned if series.card is card
+                },
             }
             for card in plan.cards
         },
