@@ -5,6 +5,8 @@ import dataclasses
 import json
 import math
 import sys
+import weakref
+from collections.abc import Iterator
 from itertools import pairwise, takewhile
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from jahp_gui.cli import main
 from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.codec import decode, encode, encode_searched
-from jahp_gui.codec.effort import Problem, annealing, search
+from jahp_gui.codec.effort import Candidate, Problem, annealing, search
 from jahp_gui.codec.effort.descent import Care
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
@@ -164,6 +166,25 @@ def test_stopping_early_keeps_a_valid_file(tiny_model: Model, rgb: np.ndarray, f
     assert problem.cost(early.y_hat, early.z_hat) < problem.cost(tiny_model.quantise(problem.y, GAIN_INDEX))
     # Nothing of autograd is left behind in this thread.
     assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
+def test_only_the_best_latents_are_kept(
+    tiny_model: Model, rgb: np.ndarray, few_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a large image are tens of megabytes, and a search finds hundreds."""
+    found: list[weakref.ref] = []
+    alive: list[int] = []
+
+    def watched(*arguments) -> Iterator[Candidate]:
+        for candidate in search(*arguments):
+            found.append(weakref.ref(candidate))
+            yield candidate
+            del candidate
+            alive.append(sum(known() is not None for known in found))
+
+    monkeypatch.setattr("jahp_gui.codec.codec.search", watched)
+    encode_searched(problem_of(tiny_model, rgb), 2)
+    assert len(found) > 3 and max(alive) == 1
 
 
 def test_tiles_together_are_better_too(

@@ -6,6 +6,7 @@
 >>> decode(encoded.data).rgb                                  # the same on every machine, up to the last bit of a pixel
 """
 
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -119,7 +120,8 @@ def encode_searched(
     """Write the best latents that a search finds. Raises `UsageError` for an effort there is not."""
     watch = watch or Stopwatch()
     with watch("search"):
-        *_, found = search(problem, effort, progress or ignore)  # each is better than the one before
+        # Each is better than the one before, and of a large image there are hundreds of tens of megabytes.
+        (found,) = deque(search(problem, effort, progress or ignore), maxlen=1)
     height, width, _ = problem.rgb.shape
     return encode_y_hat(
         problem.model, found.y_hat, height, width, problem.prior, problem.gain_index, watch, found.z_hat
