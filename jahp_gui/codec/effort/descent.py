@@ -92,6 +92,7 @@ class Point:
 
     @cached_property
     def slope(self) -> Tensor:
+        """Of the loss, in bits for a step of each latent."""
         return torch.autograd.grad(self.loss, self.moved)[0]
 
     def steps(self, curvature: Tensor) -> Tensor:
