@@ -6,6 +6,6 @@ pass after pass, by gradients through synthesis transform and prior (`descent`).
 latents that are not yet integers (`annealing`).
 """
 
-from jahp_gui.codec.effort.search import ANNEALING_STEPS, PASSES, Candidate, Problem, ignore, search
+from jahp_gui.codec.effort.search import ANNEALING_STEPS, Candidate, Problem, ignore, search
 
-__all__ = ["ANNEALING_STEPS", "PASSES", "Candidate", "Problem", "ignore", "search"]
+__all__ = ["ANNEALING_STEPS", "Candidate", "Problem", "ignore", "search"]

@@ -53,7 +53,7 @@ class SoftCodec:
             reach = min(reach, FACTORIZED_REACH)
             self.y_bits = TabledBits(frozen.start(None, 1, 1, gain_index).tables, -reach, reach, device)
 
-    def rate(self, latents: Latents) -> "Rate":
+    def rate(self, latents: Latents) -> Rate:
         """What latents cost."""
         if self.y_bits is not None:
             return Rate(self.y_bits, torch.zeros(()))
