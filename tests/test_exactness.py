@@ -85,6 +85,15 @@ def test_shipped_models_decode_alike_on_other_machines(setting: dict) -> None:
     assert decode_in_child(sorted((GOLDEN / "shipped").glob("*.jahp")), **setting) == recorded
 
 
+@pytest.mark.parametrize("card", SHIPPED, ids=lambda card: card.model_id)
+def test_shipped_cards_say_what_they_were_trained_on_and_what_they_reach(card: Card) -> None:
+    written = json.loads((card.folder / "card.json").read_text(encoding="utf-8"))
+    data = written["training"]["data"]
+    assert data["images"] > 0 and data["sources and licences"]
+    assert written["training"]["hardware"] and written["training"]["runs"][0]["steps"] > 0
+    assert any(row["codec"].startswith(card.model_id) for row in written["results"]["averages"])
+
+
 def test_the_default_model_is_shipped_and_models_stay_under_thirty_megabytes() -> None:
     assert DEFAULT_MODEL in [card.model_id for card in SHIPPED]
     assert sum(file.stat().st_size for file in models_dir().rglob("*") if file.is_file()) < 30e6
