@@ -21,7 +21,7 @@ CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
 PACKED, PLAIN = ".safetensors.gz", ".safetensors"  # packed, 8-bit weights take a fifth less
-DEFAULT_MODEL = "psnr-10"
+DEFAULT_MODEL = "psnr-11"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
 # are found there by the digest of the weights.
 REPLACED = {
@@ -37,6 +37,7 @@ REPLACED = {
     "psnr-8": "0.7",
     "ms-ssim-4": "0.7",
     "psnr-9": "0.9",
+    "psnr-10": "0.10",
 }
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
