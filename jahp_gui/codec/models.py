@@ -38,6 +38,7 @@ REPLACED = {
     "ms-ssim-4": "0.7",
     "psnr-9": "0.9",
     "psnr-10": "0.10",
+    "ms-ssim-5": "0.11",
 }
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 
