@@ -355,6 +355,13 @@ def test_claims_are_judged_by_the_same_bd_rate(kodak_results: results.Results) -
     assert bpg.ours is not None and bpg.ours.percent is not None
     assert 100 + bpg.ours.percent == pytest.approx(1.1 * (100 + bpg.paper.percent))
     assert verdicts["joint against context only"].margin is None
+    jpeg = {verdict.claim.text: verdict for verdict in judge(kodak_results, line_up, "ms-ssim")}[
+        "joint against JPEG 4:2:0"
+    ]
+    assert jpeg.ours is not None and jpeg.paper is not None
+    assert jpeg.paper.qualities == jpeg.ours.qualities, "the paper's curve goes further than the one measured here"
+    further = kodak_results.comparison("published/paper-joint", "published/jpeg420", "ms-ssim", results.OVERLAP)
+    assert further is not None and further.qualities != jpeg.paper.qualities
     assert ladder_steps(kodak_results, line_up) == [
         ("scale-hyperprior", "mean-scale-hyperprior", 9, 9),
         ("mean-scale-hyperprior", "joint", 9, 9),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from jahp_gui.codec.model import Model
 from jahp_gui.evaluation import card, monotone
-from jahp_gui.evaluation.results import COMMON
+from jahp_gui.evaluation.results import COMMON, INTERVALS, OVERLAP
 from jahp_gui.training import frozen_cost
 
 
@@ -37,13 +37,25 @@ def test_escapes_are_those_outside_the_row(tiny_model: Model) -> None:
     assert frozen_cost.escapes_of(tiny_model.prior("joint"), y_hat, 64) >= 2
 
 
-def test_a_card_gets_the_results_of_its_own_priors(tmp_path: Path) -> None:
-    (tmp_path / "card.json").write_text('{"id": "m", "training": {"runs": []}, "results": {}}')
-    rate = {"anchor": "published/jpeg", "metric": "psnr", "interval": COMMON, "percent": -41.234}
+@pytest.mark.parametrize(
+    ("objective", "metric", "interval", "name"),
+    [("mse", "psnr", COMMON, "PSNR"), ("ms-ssim", "ms-ssim", OVERLAP, "MS-SSIM")],
+)
+def test_a_card_gets_the_results_of_its_own_priors_on_what_they_were_trained_for(
+    tmp_path: Path, objective: str, metric: str, interval: str, name: str
+) -> None:
+    content = {"id": "m", "config": {"objective": objective}, "training": {"runs": []}, "results": {}}
+    (tmp_path / "card.json").write_text(json.dumps(content))
+    rate = {"anchor": "published/jpeg", "percent": -41.234, "low_db": 28.0, "high_db": 32.046}
+    wanted = {"metric": metric, "interval": interval}
+    kinds = [{"metric": one, "interval": over} for one, over in INTERVALS]
     results = {
         "settings": {"kodak": True, "images": 24, "command": "jahp evaluate"},
         "averages": [{"codec": "m/joint", "bpp": 0.123456}, {"codec": "jpeg420", "bpp": 1.0}],
-        "bd_rates": [{**rate, "test": "m/joint"}, {**rate, "test": "m/context", "percent": None}],
+        "bd_rates": [
+            *({**rate, **kind, "test": "m/joint", "percent": -41.234 if kind == wanted else 0.0} for kind in kinds),
+            {**rate, **wanted, "test": "m/context", "percent": None},
+        ],
     }
     (tmp_path / "results.json").write_text(json.dumps(results))
     (tmp_path / "notes.json").write_text('{"images": 775}')
@@ -51,4 +63,5 @@ def test_a_card_gets_the_results_of_its_own_priors(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "card.json").read_text())
     assert written["training"] == {"runs": [], "images": 775}
     assert written["results"]["averages"] == [{"codec": "m/joint", "bpp": 0.1235}]
-    assert written["results"]["BD-rate, PSNR 28 to 37 dB, percent"] == {"m/joint": {"published/jpeg": -41.23}}
+    rates = written["results"][f"BD-rate on {name}: percent, from dB, to dB"]
+    assert rates == {"m/joint": {"published/jpeg": [-41.23, 28.0, 32.05]}}

@@ -376,9 +376,15 @@ def test_unknown_keys_of_the_model_are_named() -> None:
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "jahp_gui" / "training" / "configs").glob("*.toml")), ids=lambda p: p.stem
 )
-def test_shipped_configurations_load_and_give_a_reason_on_every_line_that_needs_one(path: Path) -> None:
+def test_shipped_configurations_load_and_start_from_models_that_fit(path: Path) -> None:
     config = TrainConfig.load(path)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    for start in config.start_from:
+        if start.startswith(("models/", "data/")):  # data/: a copy for the lent GPU, RECIPES.md
+            shipped = ModelConfig.from_dict(read_card(ROOT / "models" / Path(start).name).config)
+            assert shipped.transform_blocks == config.model.transform_blocks
+            assert shipped.synthesis_blocks == config.model.synthesis_blocks
+            assert shipped.hyper_width >= config.model.hyper_width, "a model can start from a wider one alone"
 
 
 def test_unreadable_checkpoints_are_refused(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
         type=int,
         choices=EFFORTS,
         default=0,
-        help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (two thirds "
+        help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (three quarters "
         "as long again), 2 descent (seconds for a photo of 0.4 megapixels), 3 descent and annealing (minutes); "
         "default 0",
     )

@@ -2,9 +2,9 @@
 
     python -m jahp_gui.evaluation.card MODEL_FOLDER RESULTS.json [--notes NOTES.json]
 
-RESULTS.json is what `jahp evaluate` wrote; averages and the BD-rates of the model's priors against the published curves
-and each other become the card's "results". The object in NOTES.json (data, licences, course of the run) is merged into
-"training". The card is not part of the digest: files made with the model stay decodable.
+RESULTS.json is what `jahp evaluate` wrote; averages and the BD-rates of the model's priors against all other curves, on
+what the model was trained for, become the card's "results". The object in NOTES.json (data, licences, course of the
+run) is merged into "training". The card is not part of the digest: files made with the model stay decodable.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 
 from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.models import CARD
-from jahp_gui.evaluation.results import COMMON
+from jahp_gui.evaluation.results import METRIC_NAMES, USUAL_INTERVAL, Metric
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,31 +28,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = json.loads(path.read_text(encoding="utf-8"))
     if args.notes:
         card["training"] |= json.loads(args.notes.read_text(encoding="utf-8"))
-    card["results"] = summary(card["id"], json.loads(args.results.read_text(encoding="utf-8")))
+    card["results"] = summary(card, json.loads(args.results.read_text(encoding="utf-8")))
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     write_atomically(path, text.encode(), force=True)
     return 0
 
 
-def summary(model_id: str, results: dict[str, Any]) -> dict[str, Any]:
-    """What of an evaluation belongs on a model's card: averages by prior and λ, BD-rates over 28 to 37 dB."""
-    own = f"{model_id}/"
+def summary(card: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """What of an evaluation belongs on a model's card: averages by prior and λ, BD-rates and the qualities they are of.
+
+    The rates are on PSNR within 28 to 37 dB, or on MS-SSIM over all common qualities, by the model's objective.
+    """
+    own = f"{card['id']}/"
+    metric: Metric = "ms-ssim" if card["config"]["objective"] == "ms-ssim" else "psnr"
     averages = [
         {key: round(value, 4) if isinstance(value, float) else value for key, value in entry.items()}
         for entry in results["averages"]
         if entry["codec"].startswith(own)
     ]
-    rates: dict[str, dict[str, float]] = {}
+    rates: dict[str, dict[str, list[float]]] = {}
     for entry in results["bd_rates"]:
-        wanted = entry["test"].startswith(own) and entry["metric"] == "psnr" and entry["interval"] == COMMON
+        wanted = entry["test"].startswith(own) and (entry["metric"], entry["interval"]) == (
+            metric,
+            USUAL_INTERVAL[metric],
+        )
         if wanted and entry["percent"] is not None:
-            rates.setdefault(entry["test"], {})[entry["anchor"]] = round(entry["percent"], 2)
+            numbers = [round(entry[name], 2) for name in ("percent", "low_db", "high_db")]
+            rates.setdefault(entry["test"], {})[entry["anchor"]] = numbers
     images = "Kodak, 24 images" if results["settings"]["kodak"] else f"{results['settings']['images']} images"
     return {
         "images": images,
         "command": results["settings"]["command"],
         "averages": averages,
-        "BD-rate, PSNR 28 to 37 dB, percent": rates,
+        f"BD-rate on {METRIC_NAMES[metric]}: percent, from dB, to dB": rates,
     }
 
 

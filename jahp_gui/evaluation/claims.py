@@ -7,7 +7,7 @@ JPEG, more than 35% than WebP and JPEG 2000, 8.4% than BPG; and context and hype
 from dataclasses import dataclass
 
 from jahp_gui.codec.priors import PRIORS
-from jahp_gui.evaluation.results import COMMON, OVERLAP, Comparison, Metric, Results
+from jahp_gui.evaluation.results import USUAL_INTERVAL, Comparison, Metric, Results
 
 
 @dataclass(frozen=True)
@@ -119,19 +119,25 @@ def line_ups(results: Results) -> list[LineUp]:
 
 
 def judge(results: Results, line_up: LineUp, metric: Metric) -> list[Verdict]:
-    """Every claim of a line-up: PSNR over 28 to 37 dB, MS-SSIM over all common qualities."""
-    interval = COMMON if metric == "psnr" else OVERLAP
+    """Every claim of a line-up: PSNR over 28 to 37 dB, MS-SSIM over all qualities that our two curves cover.
 
-    def compared(test: str | None, anchor: str | None) -> Comparison | None:
-        return results.comparison(test, anchor, metric, interval) if test and anchor else None
+    The paper's curves are compared over the same qualities as ours: over their own, which reach further, they would be
+    the mean of something else.
+    """
+    interval = USUAL_INTERVAL[metric]
+
+    def compared(test: str | None, anchor: str | None, within: tuple[float, float] | None = None) -> Comparison | None:
+        return results.comparison(test, anchor, metric, interval, within) if test and anchor else None
 
     verdicts = []
     for claim in line_up.claims:
-        ours = line_up.curves.get(claim.test)
+        test = line_up.curves.get(claim.test)
         anchor = line_up.curves.get(claim.anchor) if claim.anchor in PRIORS else claim.anchor
-        paper = compared(*claim.paper) if claim.paper else None
+        ours = compared(test, anchor)
+        covered = ours.qualities if ours else None
+        paper = compared(*claim.paper, covered) if claim.paper else None
         quoted = claim.quoted if metric == "psnr" else None  # the abstract's numbers are of PSNR
-        verdicts.append(Verdict(claim, quoted, paper, compared(ours, anchor), compared(ours, claim.live)))
+        verdicts.append(Verdict(claim, quoted, paper, ours, compared(test, claim.live)))
     return verdicts
 
 

@@ -36,7 +36,8 @@ pixel, PSNR and MS-SSIM of the decoded 8-bit picture, seconds; then averages ove
 and BD-rates of every curve against every other.
 
 Rows are kept beside FILE.json, in FILE.rows.jsonl, as they are measured: the same command goes
-on where it was stopped, and measures again only what has changed.""",
+on where it was stopped, and measures again only what has changed: images, weights, settings,
+the device. Rows of an earlier release with the same weights stay as it measured them.""",
         """
 jahp evaluate photos --out results.json --csv results.csv --report report
 jahp evaluate kodak --out kodak.json --priors joint --classical jpeg420 webp
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
     from jahp_gui.evaluation.rows import RowCache, rows_to_csv
 
     jobs = args.jobs or default_jobs()
-    plan = make_plan(args.folder, args.models, args.priors, args.lmbdas, args.classical, args.efforts)
+    device = choose_device(args.device)
+    plan = make_plan(args.folder, args.models, args.priors, args.lmbdas, args.classical, args.efforts, device)
     with tqdm(unit="file", leave=False, disable=not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 bar.total, bar.initial, bar.n = total, done, done
             bar.update(done - bar.n)
 
-        rows = measure(plan, RowCache(cache_path(args.out)), jobs, show, choose_device(args.device))
+        rows = measure(plan, RowCache(cache_path(args.out)), jobs, show)
     results = evaluate(plan, rows, command_line(args), jobs)
     written = [args.out]
     write_atomically(args.out, results.to_json().encode(), force=args.force)

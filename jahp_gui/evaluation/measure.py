@@ -42,9 +42,7 @@ def available_cores() -> int:
     return len(available_cpus())
 
 
-def measure(
-    plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int], None], device: str = "cpu"
-) -> list[Row]:
+def measure(plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int], None]) -> list[Row]:
     """The plan's rows: by image, then series, then setting; those `kept` has are not measured again.
 
     `progress` is told (rows there, rows in all) at the start and after every row. Raises `JahpError` for an image or
@@ -55,7 +53,7 @@ def measure(
     ]
     there = sum(key in kept.rows for key in keys)
     progress(there, len(keys))
-    for row in _run(units(plan, kept.rows.keys(), device), jobs):
+    for row in _run(units(plan, kept.rows.keys()), jobs):
         kept.add(row)
         there += 1
         progress(there, len(keys))
@@ -67,18 +65,18 @@ def key_of(image: ImageFile, series: Series, setting: float) -> Key:
     return image.path.name, image.sha256, series.key, series.version, setting
 
 
-def units(plan: Plan, known: Collection[Key], device: str = "cpu") -> "list[Unit]":
+def units(plan: Plan, known: Collection[Key]) -> "list[Unit]":
     """The work that is left, image by image."""
     found: list[Unit] = []
     for image in plan.images:
-        files: dict[str, list[FileKind]] = defaultdict(list)
+        files: dict[tuple[str, str], list[FileKind]] = defaultdict(list)
         for series in plan.learned:
             missing = [setting for setting in series.settings if key_of(image, series, setting) not in known]
-            files[str(series.card.folder)] += [(setting, series.effort, series.prior) for setting in missing]
+            files[str(series.card.folder), series.device] += [
+                (setting, series.effort, series.prior) for setting in missing
+            ]
         # All priors of one λ side by side: rounded, they share the picture.
-        found += [
-            LearnedUnit(image, folder, tuple(sorted(wanted)), device) for folder, wanted in files.items() if wanted
-        ]
+        found += [LearnedUnit(image, *model, tuple(sorted(wanted))) for model, wanted in files.items() if wanted]
         for classical in plan.classical:
             qualities = tuple(
                 setting for setting in classical.settings if key_of(image, classical, setting) not in known
@@ -97,8 +95,8 @@ class LearnedUnit:
 
     image: ImageFile
     folder: str
+    device: str
     files: tuple[FileKind, ...]
-    device: str = "cpu"
 
     def rows(self) -> Iterator[Row]:
         """Write, read back and compare, one file after the other."""
@@ -122,7 +120,8 @@ class LearnedUnit:
                 raise DigestError(f"{self.image.path}: {prior} at λ = {lmbda:g} does not decode to what was encoded.")
             if decoded.rgb is not picture:
                 picture, quality = decoded.rgb, _quality(rgb, decoded.rgb)
-            codec, version = series_key(model.card.model_id, prior, effort), series_version(model.card, prior, effort)
+            codec = series_key(model.card.model_id, prior, effort)
+            version = series_version(model.card, prior, effort, self.device)
             seconds = encode_seconds, decode_seconds
             yield _row(self.image, rgb, codec, version, lmbda, encoded.data, quality, seconds)
 

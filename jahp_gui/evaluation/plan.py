@@ -32,6 +32,7 @@ class LearnedSeries:
     prior: str
     settings: tuple[float, ...]  # λ, ascending
     effort: int = 0
+    device: str = "cpu"  # of the transforms
 
     @property
     def key(self) -> str:
@@ -39,7 +40,7 @@ class LearnedSeries:
 
     @property
     def version(self) -> str:
-        return series_version(self.card, self.prior, self.effort)
+        return series_version(self.card, self.prior, self.effort, self.device)
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ def series_key(model_id: str, prior: str, effort: int) -> str:
     return f"{model_id}/{prior}" + (f" effort {effort}" if effort else "")
 
 
-def series_version(card: Card, prior: str, effort: int) -> str:
-    """Of which weights and, where latents are searched, of which search a learned row is."""
-    return card.digest(prior).hex() + (f"-{SEARCH_VERSION}" if effort else "")
+def series_version(card: Card, prior: str, effort: int, device: str) -> str:
+    """Of which weights, where latents are searched, of which search, and on which other device a learned row is."""
+    search, elsewhere = f"-{SEARCH_VERSION}" if effort else "", f"-{device}" if device != "cpu" else ""
+    return card.digest(prior).hex() + search + elsewhere
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,12 @@ def make_plan(
     lmbdas: Sequence[float] | None = None,
     classical: Sequence[str] | None = None,
     efforts: Sequence[int] = (),
+    device: str = "cpu",
 ) -> Plan:
     """The plan for the command's arguments; None means all priors, every model's anchors, all codecs that work here.
 
-    efforts: of the encoder's search, 1 … 3; each is one more curve of every model's joint prior.
+    efforts: of the encoder's search, 1 … 3; each is one more curve of every model's joint prior. device: where
+    the transforms run, "cpu" or "cuda".
     Raises `ImageError` for a folder without images, `UsageError` for priors, λ or codecs that there are not,
     `ModelError` for models.
     """
@@ -116,7 +120,7 @@ def make_plan(
     if not files:
         raise ImageError(f"There is no image in the folder {folder}; name one that holds PNG, JPEG or such files.")
     cards = _cards(models)
-    learned = [series for card in cards for series in _series_of(card, priors, lmbdas)]
+    learned = [series for card in cards for series in _series_of(card, priors, lmbdas, device)]
     _refuse_unused(cards, learned, priors, lmbdas)
     learned += _searched(learned, efforts)
     images = tuple(ImageFile(path, _digest(path)) for path in files)
@@ -139,14 +143,16 @@ def _digest(path: Path) -> str:
         raise ImageError(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def _series_of(card: Card, priors: Sequence[str] | None, lmbdas: Sequence[float] | None) -> list[LearnedSeries]:
+def _series_of(
+    card: Card, priors: Sequence[str] | None, lmbdas: Sequence[float] | None, device: str
+) -> list[LearnedSeries]:
     """The curves of one model: of the priors and λ asked for, those that it has."""
     anchors = card.lmbda_anchors
     inside = anchors if lmbdas is None else [lmbda for lmbda in lmbdas if _serves(anchors, lmbda)]
     indices = sorted({gain_index_of(lmbda, anchors) for lmbda in inside})
     settings = tuple(lmbda_of(index, anchors) for index in indices)
     chosen = [name for name in PRIORS if name in card.priors and (priors is None or name in priors)]
-    return [LearnedSeries(card, prior, settings) for prior in chosen if settings]
+    return [LearnedSeries(card, prior, settings, device=device) for prior in chosen if settings]
 
 
 def _searched(learned: Sequence[LearnedSeries], efforts: Sequence[int]) -> list[LearnedSeries]:

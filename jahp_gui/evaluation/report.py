@@ -17,6 +17,7 @@ from jahp_gui.evaluation.results import (
     BD_INTERVAL,
     COMMON,
     INTERVALS,
+    METRIC_NAMES,
     Average,
     Comparison,
     Curve,
@@ -25,7 +26,6 @@ from jahp_gui.evaluation.results import (
     with_effort,
 )
 
-METRIC_NAMES: dict[Metric, str] = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
 NOTHING = "–"
 
 
@@ -93,9 +93,10 @@ def _claims(results: Results) -> str:
     parts = [
         "## The paper's claims beside ours\n\n"
         "BD-rate: mean difference in bits at equal quality, negative where fewer are needed. PSNR over 28 to 37 dB, "
-        "MS-SSIM over all qualities that both curves cover. “Quoted” is the number in the abstract of Minnen et al. "
-        "2018, “their curves” the same BD-rate from their published points, “ours” ours against the same anchor, "
-        "“measured here” ours against that format's live codec. A claim without a number is met below zero."
+        "MS-SSIM over all qualities that both of our curves cover. “Quoted” is the number in the abstract of Minnen et "
+        "al. 2018, “their curves” the BD-rate of their published points over the same qualities as ours, “ours” ours "
+        "against the same anchor, “measured here” ours against that format's live codec. Where nothing is quoted the "
+        "claim is that fewer bits are needed, not how many."
     ]
     for line_up in line_ups(results):
         parts.append(f"### {line_up.title}")
@@ -135,9 +136,9 @@ def _verdict_table(results: Results, verdicts: Sequence[Verdict], metric: Metric
 def _met(verdict: Verdict) -> str:
     if verdict.margin is None:
         return NOTHING
-    if verdict.margin > 0:
-        return f"missed by {verdict.margin:.1f} points"
-    return "met" if verdict.quoted is None else f"met, by {-verdict.margin:.1f} points"
+    if verdict.quoted is None:
+        return "fewer bits" if verdict.margin < 0 else "more bits"
+    return f"missed by {verdict.margin:.1f} points" if verdict.margin > 0 else f"met, by {-verdict.margin:.1f} points"
 
 
 def averages_text(results: Results) -> str:
@@ -282,7 +283,7 @@ def _settings(results: Results) -> str:
     machine = settings["machine"]
     lines.append(
         f"- timed on {machine['processor']}, {machine['cores']} cores, {machine['processes']} process(es) at a time; "
-        "rows kept from an earlier run keep their seconds"
+        "rows kept from an earlier run, maybe of an earlier release with the same weights, are as it measured them"
     )
     return "## Settings\n\n" + "\n".join(lines)
 

@@ -22,6 +22,7 @@ from jahp_gui.evaluation.references import ReferenceCurve, load_references
 from jahp_gui.evaluation.rows import Row
 
 Metric = Literal["psnr", "ms-ssim"]
+METRIC_NAMES: dict[Metric, str] = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
 BD_INTERVAL = (28.0, 37.0)  # dB of PSNR over which rates are compared: every codec of the field covers them
 
 
@@ -82,9 +83,15 @@ class Comparison:
     low_db: float | None
     high_db: float | None
 
+    @property
+    def qualities(self) -> tuple[float, float] | None:
+        """(low, high) in dB; None where nothing was compared."""
+        return None if self.low_db is None or self.high_db is None else (self.low_db, self.high_db)
+
 
 OVERLAP, COMMON = "overlap", "28-37 dB"
 INTERVALS: tuple[tuple[Metric, str], ...] = (("psnr", COMMON), ("psnr", OVERLAP), ("ms-ssim", OVERLAP))
+USUAL_INTERVAL: dict[Metric, str] = {"psnr": COMMON, "ms-ssim": OVERLAP}  # what claims and cards are judged over
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,15 @@ class Results:
     def averages_of(self, codec: str) -> list[Average]:
         return [average for average in self.averages if average.codec == codec]
 
-    def comparison(self, test: str, anchor: str, metric: Metric, interval: str) -> Comparison | None:
-        """The BD-rate of one pair of curve keys; None where there is no such pair."""
-        return self._comparison_of.get((test, anchor, metric, interval))
+    def comparison(
+        self, test: str, anchor: str, metric: Metric, interval: str, within: tuple[float, float] | None = None
+    ) -> Comparison | None:
+        """The BD-rate of one pair of curve keys, `within` (low, high) dB if given; None where there is no such pair."""
+        found = self._comparison_of.get((test, anchor, metric, interval))
+        if found is None or within is None:
+            return found
+        curves = {curve.key: curve for curve in self.curves}
+        return compare_pair(curves[anchor], curves[test], metric, interval, within)
 
     @cached_property
     def _comparison_of(self) -> dict[tuple[str, str, Metric, str], Comparison]:
@@ -202,14 +215,20 @@ def published_curve(reference: ReferenceCurve) -> Curve:
 
 def compare(curves: Sequence[Curve]) -> list[Comparison]:
     """Every curve against every other, on both metrics, over all common qualities and (PSNR) over 28 to 37 dB."""
-    found = []
-    for anchor, test in itertools.permutations(curves, 2):
-        for metric, interval in INTERVALS:
-            limits = BD_INTERVAL if interval == COMMON else None
-            result = bd_rate(anchor.points(metric), test.points(metric), interval=limits)
-            numbers = (None, None, None) if result is None else (result.percent, result.low_db, result.high_db)
-            found.append(Comparison(anchor.key, test.key, metric, interval, *numbers))
-    return found
+    return [
+        compare_pair(anchor, test, metric, interval, BD_INTERVAL if interval == COMMON else None)
+        for anchor, test in itertools.permutations(curves, 2)
+        for metric, interval in INTERVALS
+    ]
+
+
+def compare_pair(
+    anchor: Curve, test: Curve, metric: Metric, interval: str, limits: tuple[float, float] | None
+) -> Comparison:
+    """One curve against another over the qualities that both cover, cut to `limits` (low, high) in dB."""
+    result = bd_rate(anchor.points(metric), test.points(metric), interval=limits)
+    numbers = (None, None, None) if result is None else (result.percent, result.low_db, result.high_db)
+    return Comparison(anchor.key, test.key, metric, interval, *numbers)
 
 
 def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:

@@ -58,7 +58,7 @@ EFFORT_NAMES = ("none", "quick", "refine", "thorough")
 EFFORT_TERMS = (
     "Every latent is rounded to the nearest integer: the fastest, and what most codecs do.",
     "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer with the least λ·D + R. "
-    "Takes two thirds longer.",
+    "Takes three quarters longer.",
     "Descent: most latents that would gain move at once, to a neighbouring integer or to zero, down λ·D + R, pass "
     "after pass; what was no better is taken back. A few seconds for half a megapixel; press Refine to start, stop at "
     "any time.",

@@ -46,7 +46,7 @@ def text(results: dict[str, Any]) -> str:
     for name in GOALS:
         cells = [f"{found['ratios'][name][task]:.1f} × ({found['processor ratios'][name][task]:.1f})" for task in TASKS]
         goals = " and ".join(map(str, GOALS[name]))
-        lines.append(f"| {NAMES[name]} (goals {goals}) | {' | '.join(cells)} |")
+        lines.append(f"| {NAMES[name]} (goal: {goals} times) | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
