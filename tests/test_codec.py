@@ -6,13 +6,15 @@ import sys
 import threading
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jahp_gui.codec import container, metrics
+from jahp_gui.codec import container, metrics, target
 from jahp_gui.codec.codec import (
+    Encoded,
     analyse,
     decode,
     encode,
@@ -21,6 +23,7 @@ from jahp_gui.codec.codec import (
     encode_y_hat,
 )
 from jahp_gui.codec.container import Header
+from jahp_gui.codec.effort import Problem
 from jahp_gui.codec.errors import (
     ContainerError,
     DigestError,
@@ -125,6 +128,30 @@ def test_targets_are_met_within_two_percent_by_a_real_file(
         decoded = decode(found.data, model=tiny_model)
         reached = len(found.data) if kind == "bytes" else metrics.psnr(rgb, decoded.rgb)
         assert reached == pytest.approx(value * 1.001, rel=0.02)
+
+
+def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a search that makes files of six steps of λ more, which one of MS-SSIM can at low rates."""
+    rgb, plain = photo(160, 160), target.encode_searched
+
+    def search(problem: Problem, effort: int) -> Encoded:
+        return (
+            plain(replace(problem, gain_index=min(problem.gain_index + 6, 112)), 0) if effort > 1 else plain(problem, 0)
+        )
+
+    monkeypatch.setattr(target, "encode_searched", search)
+    wanted = len(encode(tiny_model, rgb, lmbda=0.02).data)
+    assert len(encode_to_target(tiny_model, rgb, Target("bytes", wanted), effort=2).data) == pytest.approx(
+        wanted, rel=0.02
+    )
+    largest = len(encode(tiny_model, rgb, lmbda=0.2).data)
+    with pytest.raises(UsageError, match="nearest is more"):
+        encode_to_target(
+            tiny_model, rgb, Target("bytes", 0.98 * len(encode(tiny_model, rgb, lmbda=0.0016).data)), effort=2
+        )
+    assert len(encode_to_target(tiny_model, rgb, Target("bytes", largest), effort=2).data) == largest
 
 
 def test_targets_out_of_reach_say_which_side(tiny_model: Model) -> None:

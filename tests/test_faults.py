@@ -35,11 +35,12 @@ from jahp_gui.codec.errors import (
     NotAJahpFileError,
     OutputError,
     TrailingBytesError,
+    TruncatedFileError,
     UnknownModelError,
 )
 from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import CARD, REPLACED, installed_models, model_of_file, read_card
+from jahp_gui.codec.models import CARD, REPLACED, find_model, installed_models, model_of_file, read_card
 from jahp_gui.evaluation.trust import fuzz
 from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply, sealed
 from jahp_gui.evaluation.trust.subjects import Files, Images, Subject, is_sentence, picture
@@ -215,6 +216,26 @@ def test_no_more_of_a_pipe_is_read_than_its_header_declares() -> None:
         with pytest.raises(error):
             read_stream(pipe)
         assert pipe.taken <= max(len(start) + 1, container.MAX_HEADER_BYTES)
+
+
+class Sized(io.BytesIO):
+    """Notes how much is asked for at once, which a pipe takes memory for before it comes."""
+
+    largest = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.largest = max(self.largest, size if size is not None and size >= 0 else sys.maxsize)
+        return super().read(size)
+
+
+def test_what_a_pipe_declares_takes_no_memory_before_it_comes() -> None:
+    header = Header(0, 0, "tiny", bytes(6), container.MAX_SIDE, container.MAX_SIDE, bytes(4))
+    whole = pack(header, bytes(4 << 20), b"")
+    pipe = Sized(whole[:-1000])
+    with pytest.raises(TruncatedFileError, match=f"cut off after {len(whole) - 1000} of {len(whole)} bytes"):
+        read_stream(pipe, max_pixels=container.MAX_SIDE**2)
+    assert pipe.largest <= 1 << 20
+    assert read_stream(Sized(whole), max_pixels=container.MAX_SIDE**2).z == bytes(4 << 20)
 
 
 # ---------------------------------------------------------------- writing
@@ -451,6 +472,8 @@ def test_weights_that_their_card_vouches_for_but_that_are_none_are_told(own_mode
         {"config": {"objective": "mse"}},
         {"config": {"lmbda_anchors": [0.1, 0.2]}},
         {"training": None},
+        {"training": {"parameters": "many"}},
+        {"training": {"loss": float("nan")}},
         {"results": 3},
     ],
     ids=json.dumps,
@@ -472,7 +495,6 @@ def test_a_card_that_lacks_something_is_damaged_and_not_listed(
         {"lmbda_anchors": [0.1]},
         {"lmbda_anchors": [0.2, 0.1]},
         {"lmbda_anchors": [0.0, 0.1]},
-        {"lmbda_anchors": [0.1, float("inf")]},
         {"lmbda_anchors": "low to high"},
         {"latent_channels": "8"},
         {"latent_channels": -8},
@@ -524,6 +546,40 @@ def test_a_file_whose_model_is_missing_is_told_in_one_sentence(monkeypatch: pyte
 def test_a_model_that_was_replaced_is_named_with_its_release() -> None:
     told = complaint(lambda: model_of_file("psnr-1", bytes(6), "joint", "photo.jahp"), UnknownModelError)
     assert told.startswith("photo.jahp was made with model 'psnr-1', which was replaced after release 0.1;")
+
+
+def test_of_models_with_one_name_the_one_with_the_files_weights_decodes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model
+) -> None:
+    copy = tmp_path / "copies" / "tiny"
+    shutil.copytree(tiny_model.card.folder, copy)
+    content = json.loads((copy / CARD).read_text())
+    content["files"]["joint"] = "ab" * 32  # as after `freeze --replace-priors`
+    (copy / CARD).write_text(json.dumps(content))
+    monkeypatch.setenv("JAHP_MODELS", os.pathsep.join((str(copy.parent), str(tiny_model.card.folder.parent))))
+    assert find_model("tiny").folder == copy, "a new file is made with the first"
+    encoded = encode(tiny_model, picture(40, 50))
+    assert decode(encoded.data).model.card.folder == tiny_model.card.folder
+
+
+def test_a_folder_that_is_named_like_an_installed_model_takes_not_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / CARD).write_text("{")
+    assert decode(encode(tiny_model, picture(20, 30)).data).model.card == tiny_model.card
+    assert find_model("tiny") == tiny_model.card
+    complaint(lambda: find_model("./tiny"), ModelError)
+
+
+def test_a_user_without_a_home_has_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert "tiny" in [card.model_id for card in installed_models()]
 
 
 def test_a_file_of_a_replaced_model_is_decoded_by_one_that_has_its_weights_unchanged(

@@ -22,6 +22,7 @@ from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import ModelError, UsageError
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
+from jahp_gui.commands.freeze import published
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, klt_basis
@@ -323,6 +324,23 @@ def test_a_model_gets_other_priors_and_its_other_files_stay(images: Path, tmp_pa
     model = Model.load(folder)
     for prior in after.priors:
         assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
+
+
+def test_an_interrupted_replacement_leaves_the_old_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, rename = tmp_path / "mine", Path.rename
+    folder.mkdir()
+    (folder / "card.json").write_text("old")
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), published(folder) as unfinished:
+        (unfinished / "card.json").write_text("new")
+    assert (folder / "card.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_configuration_that_a_prior_would_not_fit_is_refused_and_one_that_fits_replaces(

@@ -51,6 +51,7 @@ Y_STRIDE = 16  # pixels per latent position
 Z_STRIDE = 64  # pixels per hyper-latent position
 
 MAX_VARINT_BYTES = 5  # enough for MAX_SECTION_BYTES
+STREAM_PART = 1 << 20  # bytes of a pipe that are read at once
 # magic; version, prior, gain index, length of the id; id; digest; two sides and two lengths; digest
 MAX_HEADER_BYTES = len(MAGIC) + 4 + MAX_MODEL_ID + MODEL_DIGEST_BYTES + 4 * MAX_VARINT_BYTES + Y_DIGEST_BYTES
 
@@ -178,10 +179,13 @@ def read_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PIX
 
 def read_stream(stream: BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str = "Standard input") -> Container:
     """`parse` a pipe, of which no more is read than its header declares: what comes out of it need not end."""
-    head = stream.read(MAX_HEADER_BYTES)
-    layout = _read_layout(head, None, max_pixels, name)
-    declared = layout.start + layout.z_length + layout.y_length + CRC_BYTES
-    return parse(head + stream.read(max(declared + 1 - len(head), 0)), max_pixels=max_pixels, name=name)
+    data = bytearray(stream.read(MAX_HEADER_BYTES))
+    layout = _read_layout(bytes(data), None, max_pixels, name)
+    wanted = layout.start + layout.z_length + layout.y_length + CRC_BYTES + 1
+    # In parts: memory is taken for what arrives, not for what is declared.
+    while len(data) < wanted and (part := stream.read(min(STREAM_PART, wanted - len(data)))):
+        data += part
+    return parse(bytes(data), max_pixels=max_pixels, name=name)
 
 
 class _Layout(NamedTuple):

@@ -186,12 +186,8 @@ def save_image(rgb: Bytes, path: AnyPath, *, force: bool = False) -> None:
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"expected uint8 of shape (H, W, 3), got {rgb.dtype} of shape {rgb.shape}")
-    suffix = Path(path).suffix.lower()
-    if suffix not in _ENCODERS:
-        known = ", ".join(sorted(filter(None, _ENCODERS)))
-        raise OutputError(f"{_printable(path)} has a suffix that no image is written with: use one of {known}.")
+    image_format, options = check_suffix(path)
     _refuse_unwritable(path, force)  # before the time of encoding is spent
-    image_format, options = _ENCODERS[suffix]
     file = io.BytesIO()
     try:
         Image.fromarray(np.ascontiguousarray(rgb)).save(file, image_format, **options)
@@ -201,6 +197,15 @@ def save_image(rgb: Bytes, path: AnyPath, *, force: bool = False) -> None:
             f"{_printable(path)} cannot be written: {image_format} has no room for {width} x {height} pixels; use PNG."
         ) from error
     write_atomically(path, file.getvalue(), force=force)
+
+
+def check_suffix(path: AnyPath) -> tuple[str, dict[str, Any]]:
+    """Pillow's name of the format that a suffix stands for, and its options. Raises `OutputError` if there is none."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in _ENCODERS:
+        known = ", ".join(sorted(filter(None, _ENCODERS)))
+        raise OutputError(f"{_printable(path)} has a suffix that no image is written with: use one of {known}.")
+    return _ENCODERS[suffix]
 
 
 def write_atomically(path: AnyPath, data: bytes, *, force: bool = False) -> None:

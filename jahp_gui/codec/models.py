@@ -4,12 +4,14 @@ A model is a folder: `card.json`, `transforms.safetensors.gz`, `tables.safetenso
 share), and `<prior>.safetensors.gz` for each prior it has. The same files unpacked, without `.gz`, are as good.
 """
 
+import contextlib
 import gzip
 import hashlib
 import json
 import math
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +113,7 @@ def read_card(folder: Path) -> Card:
     """The card of a model folder. Raises `ModelError` in one sentence."""
     path = folder / CARD
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         card = Card(
             content["id"],
             content["title"],
@@ -129,6 +131,11 @@ def read_card(folder: Path) -> Card:
         raise ModelError(f"The model card {path} is damaged ({error}); install the model again.") from error
 
 
+def _refuse_constant(text: str) -> None:
+    """For Infinity and NaN, which Python reads and JSON does not have."""
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def _check(card: Card) -> None:
     """Raise, an error of any kind, where a card lacks what the program relies on without looking."""
     for name in (*COMMON, *card.files):
@@ -138,6 +145,8 @@ def _check(card: Card) -> None:
     tables = card.config, card.training, card.results
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
         raise TypeError("a field of the wrong kind")
+    if not isinstance(card.training.get("parameters", 0), int):
+        raise TypeError("a number of parameters that is none")
     anchors = card.lmbda_anchors
     if len(anchors) < 2 or anchors != sorted(set(anchors)) or not 0 < anchors[0] <= anchors[-1] < math.inf:
         raise ValueError("λ anchors that do not rise")
@@ -145,8 +154,21 @@ def _check(card: Card) -> None:
 
 def model_folders() -> list[Path]:
     """Folders that may hold models, in the order they are searched: JAHP_MODELS, the user's, the shipped one."""
-    extra = [Path(entry) for entry in os.environ.get("JAHP_MODELS", "").split(os.pathsep) if entry]
-    return [*extra, user_models_dir(), models_dir()]
+    folders = [Path(entry) for entry in os.environ.get("JAHP_MODELS", "").split(os.pathsep) if entry]
+    with contextlib.suppress(RuntimeError):  # a user without a home, as in some containers
+        folders.append(user_models_dir())
+    return [*folders, models_dir()]
+
+
+def _readable_cards(unreadable: list[str] | None = None) -> Iterator[Card]:
+    """The cards of all models, in the order they are searched; a sentence for each that cannot be read."""
+    for parent in model_folders():
+        for path in sorted(parent.glob(f"*/{CARD}")):
+            try:
+                yield read_card(path.parent)
+            except ModelError as error:
+                if unreadable is not None:
+                    unreadable.append(str(error))
 
 
 def installed_models(unreadable: list[str] | None = None) -> list[Card]:
@@ -155,57 +177,55 @@ def installed_models(unreadable: list[str] | None = None) -> list[Card]:
     What is wrong with the others is added to `unreadable`, a sentence each.
     """
     cards: dict[str, Card] = {}
-    for parent in model_folders():
-        for path in sorted(parent.glob(f"*/{CARD}")):
-            try:
-                card = read_card(path.parent)
-            except ModelError as error:
-                if unreadable is not None:
-                    unreadable.append(str(error))
-                continue
-            cards.setdefault(card.model_id, card)
+    for card in _readable_cards(unreadable):
+        cards.setdefault(card.model_id, card)
     return sorted(cards.values(), key=lambda card: (card.model_id != DEFAULT_MODEL, card.model_id))
 
 
 def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
-    """A card by model id, or by the path of its folder.
+    """A card by model id, or by the path of its folder: an installed model wins over a folder that happens to lie here.
 
     Raises `UnknownModelError`; `ModelError` where the folder of that name has a damaged card.
     """
-    if Path(name).is_dir() and (Path(name) / CARD).is_file():
-        return read_card(Path(name))
     cards = installed_models()
     for card in cards:
         if card.model_id == str(name):
             return card
-    for parent in model_folders():
-        if Path(name).name == str(name) and (parent / name / CARD).is_file():
-            read_card(parent / name)  # says what is wrong with it
+    if (Path(name) / CARD).is_file():
+        return read_card(Path(name))
+    _refuse_damaged(str(name))
     have = ", ".join(card.model_id for card in cards) or "none"
     raise UnknownModelError(
         f"There is no model named '{name}' here (installed: {have}); set JAHP_MODELS to the folder that holds it."
     )
 
 
+def _refuse_damaged(model_id: str) -> None:
+    """Raise `ModelError` where a folder of this name has a card that cannot be read."""
+    for parent in model_folders():
+        if Path(model_id).name == model_id and (parent / model_id / CARD).is_file():
+            read_card(parent / model_id)  # says what is wrong with it
+
+
 def model_of_file(model_id: str, digest: bytes, prior: str, name: str) -> Card:
     """The card of the model that made a file or, where that was replaced, of one that has its weights unchanged.
 
-    Raises `UnknownModelError` or `ModelMismatchError`.
+    Of several models with one id, as copies with other priors are, the one with these weights is taken.
+    Raises `UnknownModelError` or `ModelMismatchError`; `ModelError` where the only such model has a damaged card.
     """
-    try:
-        card = find_model(model_id)
-    except UnknownModelError as error:
-        state, remedy = "is not installed", "set JAHP_MODELS to the folder that holds it"
-        if model_id in REPLACED:
-            for other in installed_models():
-                if other.has_weights(prior, digest):
-                    return other
-            state = f"was replaced after release {REPLACED[model_id]}"
-            remedy = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
-        raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {remedy}.") from error
-    if not card.has_weights(prior, digest):
+    cards = list(_readable_cards())
+    named = [card for card in cards if card.model_id == model_id]
+    for card in named or (cards if model_id in REPLACED else []):
+        if card.has_weights(prior, digest):
+            return card
+    if named:
         raise ModelMismatchError(
             f"{name} was made with other weights of model '{model_id}' (digest {digest.hex()}) than those installed; "
             f"decode it with the release of JAHP Explorer that made it."
         )
-    return card
+    _refuse_damaged(model_id)
+    state, remedy = "is not installed", "set JAHP_MODELS to the folder that holds it"
+    if model_id in REPLACED:
+        state = f"was replaced after release {REPLACED[model_id]}"
+        remedy = "decode it with that release, or set JAHP_MODELS to the folder that holds the model"
+    raise UnknownModelError(f"{name} was made with model '{model_id}', which {state}; {remedy}.")

@@ -15,7 +15,7 @@ import numpy as np
 from jahp_gui.codec.codec import Opened, not_intact, open_source
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container
 from jahp_gui.codec.errors import DigestError
-from jahp_gui.codec.latent_coding import BATCH, DecodingStep, LatentDecoder, Progress, encode_latents
+from jahp_gui.codec.latent_coding import BATCH, DecodingStep, LatentDecoder, Progress, encode_latents, side_bits
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.partial_synthesis import PartialSynthesis
 from jahp_gui.codec.wavefront import raster_steps
@@ -90,7 +90,7 @@ def record(
         expected.reshape(opened.shape),
         unaided.reshape(opened.shape),
         bits.reshape(height, width),
-        _side_bits(opened, decoder.z_hat),
+        0.0 if decoder.z_hat is None else float(side_bits(prior, decoder.z_hat).sum()),
         decoder.schedule,
         np.array(seconds),
         z_seconds,
@@ -116,13 +116,6 @@ def _means(decoder: LatentDecoder, rows: np.ndarray, offsets: np.ndarray) -> np.
 def step_bits(decoder: LatentDecoder, step: DecodingStep) -> np.ndarray:
     """What the latents of a step cost at each of its positions: float64 (n,)."""
     return decoder.state.tables.bits(step.latents.astype(np.int64) - step.offsets, step.rows).sum(1)
-
-
-def _side_bits(opened: Opened, z_hat: np.ndarray | None) -> float:
-    if z_hat is None:
-        return 0.0
-    rows = np.broadcast_to(np.arange(z_hat.shape[2]), z_hat.shape)
-    return float(opened.model.prior(opened.prior).side_tables().bits(z_hat.astype(np.int64), rows).sum())
 
 
 def raster_seconds(recording: Recording, progress: Progress | None = None) -> tuple[float, int]:

@@ -13,6 +13,7 @@ from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.model import Model
 
 TOLERANCE = 0.02
+REFINED = 5  # files at most that a search of effort 2 or 3 writes on its way to a target
 UNITS = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}
 
 
@@ -63,8 +64,8 @@ def encode_to_target(
     """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
 
     A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
-    searched with an effort of 1 at most; the file found is then refined with the effort asked for, which makes it
-    smaller or better than the target.
+    searched with an effort of 1 at most; what that finds is refined with the effort asked for, and where this leads
+    away from the target, λ is searched again for one that is as far off on the other side.
     Raises `UsageError` that names the nearest reachable value when the best is more than 2% away.
     """
     some_gain = Problem(model, rgb, model.analysis(rgb), prior, 0, weights)
@@ -79,14 +80,26 @@ def encode_to_target(
                 progress(encoded, tried[gain_index])
         return tried[gain_index]
 
-    low, high = 0, len(model.gain_indices) - 1
-    while low < high:  # the first index that reaches the target; both measures rise with it, small dips aside
-        middle = (low + high) // 2
-        if reached(middle) < target.value:
-            low = middle + 1
-        else:
-            high = middle
-    around = [gain_index for gain_index in (low - 1, low, low + 1) if gain_index in model.gain_indices]
-    best = min({*tried, *around}, key=lambda gain_index: target.preference(reached(gain_index)))
-    target.refuse_far(tried[best], model.lmbda(best))
-    return encode_searched(replace(some_gain, gain_index=best), effort)
+    def nearest(aim: Target) -> int:
+        low, high = 0, len(model.gain_indices) - 1
+        while low < high:  # the first index that reaches the target; both measures rise with it, small dips aside
+            middle = (low + high) // 2
+            if reached(middle) < aim.value:
+                low = middle + 1
+            else:
+                high = middle
+        around = [gain_index for gain_index in (low - 1, low, low + 1) if gain_index in model.gain_indices]
+        return min({*tried, *around}, key=lambda gain_index: aim.preference(reached(gain_index)))
+
+    aim = target
+    refined: dict[int, tuple[float, Encoded]] = {}
+    while len(refined) < REFINED and (gain_index := nearest(aim)) not in refined:
+        problem = replace(some_gain, gain_index=gain_index)
+        encoded = encode_searched(problem, effort)
+        value = target.reached_by(encoded, problem)
+        refined[gain_index] = value, encoded
+        aim = replace(target, value=target.value * reached(gain_index) / value)
+    best = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
+    value, encoded = refined[best]
+    target.refuse_far(value, model.lmbda(best))
+    return encoded

@@ -19,6 +19,7 @@ USER_ERROR = 2  # the exit code
 STREAM = "-"
 STREAM_LIMIT = 512 << 20  # bytes read from standard input: an image file of 200 megapixels has fewer
 STREAM_PART = 1 << 20
+MOST_THREADS = 1024
 Progress = Callable[[float], None]  # called with the fraction done of one file
 
 
@@ -101,8 +102,18 @@ def count(text: str) -> int:
     return value
 
 
+def threads(text: str) -> int:
+    """argparse type: a number of threads that torch can be asked for."""
+    value = count(text)
+    if value > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"'{text}' is more than {MOST_THREADS}")
+    return value
+
+
 def add_threads_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=count, metavar="N", help="processor threads (default: one per physical core)")
+    parser.add_argument(
+        "--threads", type=threads, metavar="N", help="processor threads (default: one per physical core)"
+    )
 
 
 # ---------------------------------------------------------------- from arguments to jobs
@@ -185,6 +196,8 @@ def check_output(path: str, force: bool) -> None:
     folder = os.path.dirname(path) or os.curdir
     if os.path.isdir(path):
         raise OutputError(f"{path} is a folder; name a file in it, or use --out-dir.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(f"{path} is not an ordinary file; choose another name.")
     if os.path.lexists(path) and not force:
         raise OutputError(f"{path} exists already; choose another name, or replace it with --force.")
     if not os.path.isdir(folder):

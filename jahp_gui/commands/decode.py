@@ -57,9 +57,12 @@ def read_container(job: Job, max_pixels: int) -> Container:
 
 def decode_file(args: argparse.Namespace, job: Job, progress: Progress) -> dict[str, Any]:
     check_output(job.target, args.force)
+    from jahp_gui.codec.images import check_suffix, save_image
+
+    if job.target != STREAM:
+        check_suffix(job.target)
     container = read_container(job, args.max_pixels)
     from jahp_gui.codec import decode
-    from jahp_gui.codec.images import save_image
 
     use_threads(args.threads)
     decoded = decode(container, name=job.name, progress=progress, device=choose_device(args.device))

@@ -110,9 +110,15 @@ def published(folder: Path) -> Iterator[Path]:
             unfinished = scratch / "new"
             unfinished.mkdir()
             yield unfinished
+            old = scratch / "old"
             if folder.exists():
-                folder.rename(scratch / "old")
-            unfinished.rename(folder)
+                folder.rename(old)
+            try:
+                unfinished.rename(folder)
+            except BaseException:
+                if old.exists():
+                    old.rename(folder)
+                raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:

@@ -46,7 +46,7 @@ class TrainConfig:
         try:
             with open(path, "rb") as file:
                 tables = tomllib.load(file)
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
             raise UsageError(f"{path} is not a readable training configuration ({error}).") from error
         return cls.from_dict({**tables.get("train", {}), "model": tables.get("model", {})})
 
