@@ -60,6 +60,7 @@ class Explorer(QObject):
             if lmbda > 0:
                 self.session.set_lmbda(lmbda)
             self.session.set_effort(min(max(int(self.settings.number("effort", 0)), EFFORTS[0]), EFFORTS[-1]))
+            self.session.begin_history()
         last = [path for path in self.settings.paths("last images") if path.is_file()]
         if paths:
             self.files.open_paths(paths)
@@ -131,7 +132,7 @@ class Explorer(QObject):
         assert old is not None
         old.closing.disconnect(self._keep)
         old.keep_geometry()
-        old.plot.view.stop()
+        old.plot.stop()
         old.is_replaced = True
         self._open_window(language)
         assert self.window is not None

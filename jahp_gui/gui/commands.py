@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
@@ -12,7 +12,7 @@ from jahp_gui.codec.images import IMAGE_SUFFIXES
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.gui import captions, exporting, work
 from jahp_gui.gui.batch import BatchDialog
-from jahp_gui.gui.dialogs import ModelCardDialog, ShortcutSheet
+from jahp_gui.gui.dialogs import ModelCardDialog, SaveDialog, ShortcutSheet, ask_user, show_dialog
 from jahp_gui.gui.exact_settings import caption_of, exact_settings
 from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import tr
@@ -28,6 +28,7 @@ from jahp_gui.gui.session import MODES, Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
 Handler = Callable[..., None]
+PICTURE_FILTERS = "PNG (*.png);;TIFF (*.tif *.tiff);;WebP (*.webp)"
 FIGURE_FILTERS = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;NumPy (*.npz)"
 
 
@@ -127,7 +128,7 @@ class FileCommands(QObject):
             "load_region": self.load_region,
             "save_region": self.save_region,
             "batch": self.batch,
-            "shortcuts": lambda: ShortcutSheet(self.window).open(),
+            "shortcuts": lambda: show_dialog(ShortcutSheet(self.window)),
             "model_card": self.model_card,
         }
 
@@ -171,12 +172,10 @@ class FileCommands(QObject):
         """A place to save to, with the image's name to start from; the dialog asks before it replaces a file."""
         item = self.session.current
         stem = Path(item.name).stem if item is not None else "image"
-        start = self._folder() / f"{stem}{ending}{suffix}"
-        name, _ = QFileDialog.getSaveFileName(self.window, title, str(start), filters)
-        if not name:
-            return None
-        path = Path(name)
-        return path if path.suffix else path.with_suffix(suffix)
+        dialog = SaveDialog(title, self._folder() / f"{stem}{ending}{suffix}", filters, self.window)
+        path = dialog.ask()
+        dialog.deleteLater()
+        return path
 
     def save(self) -> None:
         if path := self.ask(tr("Save .jahp"), work.JAHP_SUFFIX, "JAHP (*.jahp)"):
@@ -189,21 +188,15 @@ class FileCommands(QObject):
             return True
         names = ", ".join(sorted({item.name for item, _ in unsaved}))
         buttons = QMessageBox.StandardButton
-        box = QMessageBox(
-            QMessageBox.Icon.Question,
-            tr("Refined files"),
-            tr("Refined files are not saved yet: {names}. Save them beside their images?").format(names=names),
-            buttons.Save | buttons.Discard | buttons.Cancel,
-            self.window,
-        )
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        answer = box.exec()
+        text = tr("Refined files are not saved yet: {names}. Save them beside their images?").format(names=names)
+        offered = buttons.Save | buttons.Discard | buttons.Cancel
+        answer = ask_user(self.window, tr("Refined files"), text, offered, buttons.Save)
         if answer == buttons.Save:
-            return all(self.files.save_refined(item, file.data) for item, file in unsaved)
+            return all(self.files.save_refined(item, data) for item, data in unsaved)
         return answer == buttons.Discard
 
     def save_picture(self) -> None:
-        if path := self.ask(tr("Save reconstruction"), ".png", "PNG (*.png);;TIFF (*.tif);;WebP (*.webp)", "-decoded"):
+        if path := self.ask(tr("Save reconstruction"), ".png", PICTURE_FILTERS, "-decoded"):
             self.files.save_reconstruction(path, force=True)
 
     def save_region(self) -> None:
@@ -300,8 +293,8 @@ class FileCommands(QObject):
     # ------------------------------------------------------------ dialogs
 
     def batch(self) -> None:
-        BatchDialog(self.session, self.jobs, self.window).open()
+        show_dialog(BatchDialog(self.session, self.jobs, self.window))
 
     def model_card(self) -> None:
         if self.session.card is not None:
-            ModelCardDialog(self.session.card, self.window).open()
+            show_dialog(ModelCardDialog(self.session.card, self.window))

@@ -126,6 +126,7 @@ class Controller(QObject):
             lambda model: self._model_loaded(card, model),
             failed=self._model_failed,
             label=tr("Loading model {name}").format(name=card.model_id),
+            can_stop=False,
         )
 
     def _model_loaded(self, card: Card, model: "Model") -> None:
@@ -155,7 +156,7 @@ class Controller(QObject):
         self.inspection.forget()
         self.refining.forget()
         self._rest.stop()
-        self._analysed = self._file_awaited = None
+        self._analysed = self._file_awaited = self._targeted = None
         self._files.clear()
         self._latents.clear()
 
@@ -173,7 +174,13 @@ class Controller(QObject):
             self.curves.start(model, original)
             self._on_map_choice()
 
-        self.jobs.start("analysis", lambda job: work.analyse(model, original), done, label=tr("Analysing the image"))
+        self.jobs.start(
+            "analysis",
+            lambda job: work.analyse(model, original),
+            done,
+            label=tr("Analysing the image"),
+            can_stop=False,
+        )
 
     # ------------------------------------------------------------ a setting moves
 
@@ -199,7 +206,7 @@ class Controller(QObject):
         if known is not None:
             self._show_latents(known)
         if choice not in self._latents:
-            if file is not None and file.found is not None:
+            if file is not None and (file.found is not None or known is None):
                 self._start_latents(choice, file)
             elif known is None and self._analysed is not None and self._analysed.is_large:
                 self._start_estimate(choice.rounded)
@@ -314,7 +321,11 @@ class Controller(QObject):
                 lambda job: work.make_file(analysed, choice, mask, job),
                 self._on_file,
                 label=tr("Writing and decoding the file") if slow else "",
+                stopped=self._file_stopped,
             )
+
+    def _file_stopped(self) -> None:
+        self.session.tell(tr("Stopped: this setting has no file yet; move λ, or choose another setting and come back."))
 
     def _on_file(self, result: FileResult) -> None:
         self._keep(self._files, result.choice, result)
@@ -411,7 +422,10 @@ class Controller(QObject):
             self.session.set_choice(gain_index=gain_index, keep_target=True)
             self._rest.start(0)
 
-        self.jobs.start("target", work_of, done, label=tr("Searching λ for the target"))
+        def stopped() -> None:
+            self.session.set_target("lambda", 0.0)
+
+        self.jobs.start("target", work_of, done, label=tr("Searching λ for the target"), stopped=stopped)
 
     # ------------------------------------------------------------ map of another prior
 
@@ -423,13 +437,12 @@ class Controller(QObject):
                 session.reference_latents = None
                 session.maps_changed.emit()
             return
+        choice = self._subtracted()
+        if session.reference_latents is not None and session.reference_latents.choice != choice:
+            self._show_reference(None)
         if self._is_same_latents_wanted():
-            self._start_same_latents(analysed, reference)
+            self._start_same_latents(analysed, choice)
             return
-        choice = {
-            WITHOUT_SEARCH: session.choice.rounded,
-            WITHOUT_REGION: replace(session.choice.unrefined, mask=0),
-        }.get(reference, replace(session.choice.rounded, prior=reference))
         known, mask = self._latents.get(choice), session.masks.get(choice.mask)
         if known is not None:
             self._show_reference(known)
@@ -441,30 +454,44 @@ class Controller(QObject):
                 keep_running=True,
             )
 
+    def _subtracted(self) -> Choice:
+        """Whose map is subtracted from the one that is shown."""
+        shown, choice, reference = self.session.latents, self.session.choice, self.session.map_choice.reference
+        if reference == WITHOUT_SEARCH:
+            return choice.rounded
+        if reference == WITHOUT_REGION:
+            return replace(choice.unrefined, mask=0)
+        same = shown is not None and self._is_same_latents_wanted()
+        return replace(shown.choice if shown is not None and same else choice.rounded, prior=reference)
+
     def _is_same_latents_wanted(self) -> bool:
         """Whether another prior's map is subtracted from that of latents that were searched for this one."""
         shown, reference = self.session.latents, self.session.map_choice.reference
         is_prior = reference not in ("", WITHOUT_SEARCH, WITHOUT_REGION)
         return is_prior and shown is not None and shown.choice.effort > 0
 
-    def _start_same_latents(self, analysed: work.Analysed, prior: str) -> None:
+    def _start_same_latents(self, analysed: work.Analysed, choice: Choice) -> None:
         """What the latents that are shown would cost under another prior; kept nowhere: no file has them."""
         shown = self.session.latents
         assert shown is not None
-        choice = replace(shown.choice, prior=prior)
         found = work.with_own_side(shown.y_hat)
         self.jobs.start(
             "reference",
             lambda job: work.latents(analysed, choice, found),
-            self._show_reference,
+            self._show_if_subtracted,
             keep_running=True,
         )
 
     def _on_reference(self, result: LatentResult) -> None:
         self._keep(self._latents, result.choice, result)
-        self._show_reference(result)
+        self._show_if_subtracted(result)
 
-    def _show_reference(self, result: LatentResult) -> None:
+    def _show_if_subtracted(self, result: LatentResult) -> None:
+        """Another may have been chosen while it was made."""
+        if self.session.map_choice.reference and result.choice == self._subtracted():
+            self._show_reference(result)
+
+    def _show_reference(self, result: LatentResult | None) -> None:
         self.session.reference_latents = result
         self.session.maps_changed.emit()
 

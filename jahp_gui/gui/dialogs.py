@@ -1,16 +1,18 @@
-"""The few dialogs: shortcuts, settings, model card; `batch` has its own module."""
+"""The few dialogs: shortcuts, settings, model card, a place to save to; `batch` has its own module."""
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
+    QFileDialog,
     QFormLayout,
     QHeaderView,
+    QMessageBox,
     QPlainTextEdit,
     QTableWidget,
     QTableWidgetItem,
@@ -23,8 +25,25 @@ from jahp_gui.gui.actions import shortcut_rows
 from jahp_gui.gui.i18n import LANGUAGES, tr
 from jahp_gui.gui.settings import Settings
 
-if TYPE_CHECKING:
-    pass
+SUFFIX = re.compile(r"\*(\.\w+)")  # in the filters of a file dialog
+
+
+def show_dialog(dialog: QDialog) -> None:
+    """Open it over its window; once it is closed it is gone."""
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.open()
+
+
+def ask_user(
+    parent: QWidget, title: str, text: str, buttons: QMessageBox.StandardButton, default: QMessageBox.StandardButton
+) -> QMessageBox.StandardButton:
+    """Which of the buttons is pressed; Return presses the default."""
+    box = QMessageBox(QMessageBox.Icon.Question, title, text, buttons, parent)
+    box.setDefaultButton(default)
+    box.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
+    answer = QMessageBox.StandardButton(box.exec())
+    box.deleteLater()
+    return answer
 
 
 def table_of(headings: list[str], parent: QWidget) -> QTableWidget:
@@ -122,3 +141,34 @@ class SettingsDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(_close_button(self))
+
+
+class SaveDialog(QFileDialog):
+    """A place to save to, with a name that ends as one of the file types on offer, and nothing replaced unasked."""
+
+    def __init__(self, title: str, start: Path, filters: str, parent: QWidget | None = None):
+        super().__init__(parent, title, str(start.parent), filters)
+        self.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        self.setOption(QFileDialog.Option.DontConfirmOverwrite)  # of the whole name, which a system's dialog lacks
+        self.selectFile(start.name)
+        self._suffixes = SUFFIX.findall(filters)
+
+    def ask(self) -> Path | None:
+        """The chosen file, None where the dialog was left."""
+        while self.exec():
+            path = self._path()
+            if not path.exists() or self._may_replace(path):
+                return path
+        return None
+
+    def _path(self) -> Path:
+        """What was entered; the suffix of the chosen type is added to what ends in none of them, such as `fig.v2`."""
+        path = Path(self.selectedFiles()[0])
+        if path.suffix.lower() in self._suffixes:
+            return path
+        return path.with_name(path.name + SUFFIX.findall(self.selectedNameFilter())[0])
+
+    def _may_replace(self, path: Path) -> bool:
+        buttons = QMessageBox.StandardButton
+        text = tr("{name} is there already. Replace it?").format(name=path.name)
+        return ask_user(self, self.windowTitle(), text, buttons.Yes | buttons.No, buttons.No) == buttons.Yes

@@ -33,6 +33,8 @@ class FileController(QObject):
         super().__init__(parent)
         self.session, self.jobs, self.settings = session, jobs, settings
         self._drag_folder: QTemporaryDir | None = None
+        self._openings = itertools.count(1)
+        self._shown_opening = 0  # the newest that has been shown: no older one that takes longer replaces it
         session.current_changed.connect(self._load_current)
 
     # ------------------------------------------------------------ in
@@ -40,7 +42,7 @@ class FileController(QObject):
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Images, `.jahp` files and folders of either; the first new one is shown. Bad ones are told in a message."""
         items, refused = [], []
-        for path in paths:
+        for path in map(Path.absolute, paths):  # the list of recent ones is for runs from other folders, too
             if path.is_dir():
                 items += [ImageItem(found.name, found) for found in _in_folder(path)]
             elif path.is_file():
@@ -60,9 +62,11 @@ class FileController(QObject):
 
     def _open(self, items: list[ImageItem]) -> None:
         """List the items and show the first; a single one is listed only once it could be read."""
-        if len(items) == 1:
-            self._load(items[0], self._show_loaded)
+        number = next(self._openings)
+        if len(items) == 1:  # under a key of its own: it is not lost because another is opened meanwhile
+            self._load(items[0], f"load {number}", lambda: self._show_new(items[0], number))
             return
+        self._shown_opening = number
         self.session.add_items(items)
         self.session.select(items[0])
         self.make_thumbnails()
@@ -78,11 +82,11 @@ class FileController(QObject):
             return True
         image = mime.imageData() if mime.hasImage() else None
         if isinstance(image, QImage) and not image.isNull():
-            name = tr("Pasted image")
+            name, number = tr("Pasted image"), next(self._openings)
             self.jobs.start(
-                "load",
+                f"load {number}",
                 lambda job: work.thumbnail(ImageItem(name, original=Pyramid(rgb_of(image)))),
-                self._show_loaded,
+                lambda item: self._show_new(item, number),
                 label=name,
             )
             return True
@@ -97,12 +101,33 @@ class FileController(QObject):
             is_big = other.original is not None and other.original.rgb.size > 3 * KEPT_PIXELS
             if other is not item and is_big and other.path is not None and other.opened is None:
                 other.original = None
-        if item is not None and item.picture is None and item.path is not None:
-            self._load(item, self._show_loaded)
+        if item is not None and item.picture is None and item.path is not None and not item.failed:
+            self._load_listed(item)
         elif item is not None and item.original is None and item.opened is not None:
             self._show_opened(item)
 
-    def _load(self, item: ImageItem, done: Callable[[ImageItem], None]) -> None:
+    def _load_listed(self, item: ImageItem) -> None:
+        """In place of another listed one that is still being read: that is read when it is chosen again."""
+
+        def failed(text: str) -> None:
+            if item in self.session.items:
+                self.session.tell(text, "error")
+                self._leave_unread(item, text)
+
+        def stopped() -> None:
+            why = tr("{name} was not read: choose it in the list to try again.")
+            self._leave_unread(item, why.format(name=item.name))
+
+        self._load(item, "load", lambda: self._show_listed(item), failed, stopped)
+
+    def _load(
+        self,
+        item: ImageItem,
+        key: str,
+        done: Callable[[], None],
+        failed: Callable[[str], None] | None = None,
+        stopped: Callable[[], None] | None = None,
+    ) -> None:
         path, model = item.path, self.session.model
         assert path is not None
 
@@ -113,35 +138,47 @@ class FileController(QObject):
         def loaded(fresh: ImageItem) -> None:
             vars(item).update(vars(fresh))
             self.settings.add_recent(path)
-            done(item)
+            done()
 
-        def failed(text: str) -> None:
-            item.failed = text
-            self.session.tell(text, "error")
+        label = tr("Opening {name}").format(name=path.name)
+        self.jobs.start(key, read, loaded, failed=failed, label=label, stopped=stopped)
+
+    def _show_listed(self, item: ImageItem) -> None:
+        """A listed item could be read; meanwhile another may have been chosen, or this one removed."""
+        session = self.session
+        if item is session.current:
+            session.current_changed.emit()
+            self._tell_notes(item)
+        elif item in session.items:
+            session.items_changed.emit()
+
+    def _leave_unread(self, item: ImageItem, why: str) -> None:
+        """A listed item stays without its pixels, until it is chosen again."""
+        item.failed = why
+        if item is self.session.current:
+            self.session.current_changed.emit()
+        else:
             self.session.items_changed.emit()
 
-        self.jobs.start("load", read, loaded, failed=failed, label=tr("Opening {name}").format(name=path.name))
-
-    def _show_loaded(self, item: ImageItem) -> None:
-        """An item whose pixels are there: shown, or taken as the original that an opened `.jahp` lacks."""
-        session = self.session
-        lacking = session.current
-        if lacking is not None and lacking is not item and _is_original_of(item, lacking):
-            assert item.original is not None
+    def _show_new(self, item: ImageItem, number: int) -> None:
+        """A new item could be read: it is shown, or taken as the original that an opened `.jahp` lacks."""
+        session, lacking = self.session, self.session.current
+        is_newest = number > self._shown_opening
+        self._shown_opening = max(number, self._shown_opening)
+        if is_newest and lacking is not None and item.original is not None and _is_original_of(item, lacking):
             self._attach(lacking, item.original)
             return
-        if item not in session.items:
-            session.add_items([item])
-        else:
-            session.items_changed.emit()
-        if session.current is item:
-            session.current_changed.emit()  # its pixels have arrived
-        else:
+        session.add_items([item])
+        if is_newest:
             session.select(item)
+        self._tell_notes(item)
+
+    def _tell_notes(self, item: ImageItem) -> None:
+        """What of the file was left out or converted."""
         # That metadata is dropped is true of nearly any photo.
         changes = [translated(note) for note in item.notes if not note.startswith("metadata dropped")]
         if changes:
-            session.tell(f"{item.name}: {'; '.join(changes)}")
+            self.session.tell(f"{item.name}: {'; '.join(changes)}")
 
     def _show_opened(self, item: ImageItem) -> None:
         """The results of a `.jahp` without its original."""
@@ -250,7 +287,9 @@ class FileController(QObject):
                 reason = error.strerror or str(error)
                 raise ImageError(tr("{path} cannot be written: {reason}.").format(path=path, reason=reason)) from error
 
-        self.jobs.start(f"write {path}", guarded, done, label=tr("Saving {name}").format(name=path.name))
+        label = tr("Saving {name}").format(name=path.name)
+        # Not to be cancelled: that could not stop it midway, and a window that waits for it would close without it.
+        self.jobs.start(f"write {path}", guarded, done, label=label, holds_open=True, can_stop=False)
 
     def drag_out(self) -> QMimeData | None:
         """The result as it is dragged out of the window: the `.jahp` as a file, the picture as an image."""

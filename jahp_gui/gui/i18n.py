@@ -1,11 +1,12 @@
 """Texts in the language of the user: a `QTranslator` over `assets/translations/<language>.json`.
 
-A catalogue is a flat object from the English text to the translation. English needs none.
+A catalogue is a flat object from the English text to the translation. English needs none. Qt brings the texts of its
+own dialogs.
 """
 
 import json
 
-from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from jahp_gui.paths import assets_dir
 
@@ -31,7 +32,7 @@ def load_catalogue(language: str) -> dict[str, str]:
 
 
 class CatalogueTranslator(QTranslator):
-    """Looks texts up in a dictionary; texts of Qt's own widgets are in it, too, whatever their context."""
+    """Looks texts up in a dictionary, whatever their context."""
 
     def __init__(self, catalogue: dict[str, str]):
         super().__init__()
@@ -44,7 +45,7 @@ class CatalogueTranslator(QTranslator):
         return self._catalogue.get(text, text)  # an empty answer would count as a translation
 
 
-_installed: list[CatalogueTranslator] = []
+_installed: list[QTranslator] = []
 
 
 def set_language(language: str) -> None:
@@ -52,6 +53,12 @@ def set_language(language: str) -> None:
     while _installed:
         QCoreApplication.removeTranslator(_installed.pop())
     if language in LANGUAGES and language != "en":
-        translator = CatalogueTranslator(load_catalogue(language))
-        QCoreApplication.installTranslator(translator)
-        _installed.append(translator)
+        _install(CatalogueTranslator(load_catalogue(language)))
+        of_qt = QTranslator()
+        if of_qt.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+            _install(of_qt)  # the last is asked first, and the catalogue has an answer to everything
+
+
+def _install(translator: QTranslator) -> None:
+    QCoreApplication.installTranslator(translator)
+    _installed.append(translator)

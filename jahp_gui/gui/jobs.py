@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from PySide6.QtCore import QDeadlineTimer, QObject, QThreadPool, Signal
 
@@ -63,6 +63,14 @@ class Job:
         self.check()
 
 
+class Activity(NamedTuple):
+    """The job that the status bar shows. fraction: of it that is done, negative where that is unknown."""
+
+    label: str
+    fraction: float
+    can_stop: bool
+
+
 @dataclass(eq=False)
 class _Request:
     key: str
@@ -72,6 +80,9 @@ class _Request:
     progress: Callable[[Any], None] | None
     label: str
     kind: Kind
+    holds_open: bool
+    stopped: Callable[[], None] | None
+    can_stop: bool
     job: Job = field(init=False)
 
 
@@ -105,17 +116,22 @@ class Jobs(QObject):
         label: str = "",
         kind: Kind = "user",
         keep_running: bool = False,
+        holds_open: bool = False,
+        stopped: Callable[[], None] | None = None,
+        can_stop: bool = True,
     ) -> None:
         """Run `work(job)` and call `done` with its result, or `failed` with a sentence (default: the signal).
 
         A job of the same key that waits is replaced; one that runs is cancelled and its result dropped, except with
         `keep_running`, where it may still finish and be shown before the new one starts. A `label` makes the job
-        visible in the status bar, from where it can be cancelled. "background" jobs run at low priority
-        and give way to those of kind "user"; they need not to those of kind "display", which only draw what is known.
+        visible in the status bar, from where the user can cancel it, which calls `stopped`; not with `can_stop` False,
+        for jobs without which nothing goes on. "background" jobs run at low priority and give way to those of kind
+        "user"; they need not to those of kind "display", which only draw what is known. The window is not closed before
+        one that `holds_open` has ended.
         """
         if self._closed:
             return
-        request = _Request(key, work, done, failed, progress, label, kind)
+        request = _Request(key, work, done, failed, progress, label, kind, holds_open, stopped, can_stop)
         request.job = Job(lambda value: self._post(lambda: self._on_progress(request, value)), self.interactive_busy)
         if key in self._running:
             self._waiting[key] = request
@@ -130,11 +146,15 @@ class Jobs(QObject):
         if key in self._running:
             self._running[key].job.cancel()
 
-    def cancel_labelled(self) -> None:
-        """Cancel every job that the status bar shows."""
-        for key, request in [*self._waiting.items(), *self._running.items()]:
-            if request.label:
-                self.cancel(key)
+    def cancel_shown(self) -> None:
+        """Cancel the job that the status bar shows, where that can be done."""
+        request = self._shown()
+        if request is None or not request.can_stop:
+            return
+        self.cancel(request.key)
+        if request.stopped is not None:
+            request.stopped()
+        self.activity_changed.emit()
 
     def is_active(self, key: str) -> bool:
         return key in self._waiting or (key in self._running and not self._running[key].job.cancelled)
@@ -147,13 +167,23 @@ class Jobs(QObject):
     def idle(self) -> bool:
         return not self._running and not self._waiting
 
-    def activity(self) -> tuple[str, float] | None:
-        """Label and fraction done (negative: unknown) of the newest labelled job."""
-        for key in reversed(self._running):
-            request = self._running[key]
-            if request.label and not request.job.cancelled:
-                return request.label, self._progress.get(key, -1.0)
-        return None
+    @property
+    def holds_open(self) -> bool:
+        """Whether the window is to stay for a job that runs or waits; one that was cancelled does not count."""
+        requests = (*self._running.values(), *self._waiting.values())
+        return any(request.holds_open and not request.job.cancelled for request in requests)
+
+    def activity(self) -> Activity | None:
+        """What the status bar shows."""
+        request = self._shown()
+        if request is None:
+            return None
+        return Activity(request.label, self._progress.get(request.key, -1.0), request.can_stop)
+
+    def _shown(self) -> _Request | None:
+        """The newest labelled job."""
+        running = reversed(self._running.values())
+        return next((request for request in running if request.label and not request.job.cancelled), None)
 
     def shutdown(self, timeout: float) -> bool:
         """Cancel everything, deliver nothing more; whether all threads have ended within `timeout` seconds."""

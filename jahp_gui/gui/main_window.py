@@ -31,7 +31,7 @@ from jahp_gui.gui import samples, theme
 from jahp_gui.gui.actions import Actions
 from jahp_gui.gui.commands import FileCommands, SessionCommands
 from jahp_gui.gui.controller import Controller
-from jahp_gui.gui.dialogs import SettingsDialog
+from jahp_gui.gui.dialogs import SettingsDialog, show_dialog
 from jahp_gui.gui.drop import DragHandle, DropOverlay
 from jahp_gui.gui.files import FileController
 from jahp_gui.gui.i18n import tr
@@ -78,6 +78,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.session, self.jobs, self.files, self.settings = session, jobs, files, settings
         self.is_replaced = False  # by a window in another language, which goes on with its work
+        self._closes_when_saved = False
         self.language, self.refining = language, controller.refining
         self.setWindowTitle("JAHP Explorer")
         self.setWindowIcon(app_icon())
@@ -148,7 +149,7 @@ class MainWindow(QMainWindow):
         self.progress.setAccessibleName(tr("Progress"))
         self.cancel_button.setText(tr("Cancel"))
         self.cancel_button.setToolTip(tr("Stop what the status bar shows."))
-        self.cancel_button.clicked.connect(self.jobs.cancel_labelled)
+        self.cancel_button.clicked.connect(self.jobs.cancel_shown)
         for widget in (self.activity, self.progress, self.cancel_button):
             self.statusBar().addPermanentWidget(widget)
 
@@ -198,6 +199,7 @@ class MainWindow(QMainWindow):
         session.message.connect(self.message_bar.tell)
         self.jobs.failed.connect(self._tell_failure)
         self.jobs.activity_changed.connect(self._refresh_activity)
+        self.jobs.activity_changed.connect(self._close_when_saved)
         self.maps.heatmap_changed.connect(self._use_heatmap)
         inside = self.inside
         for view in (self.maps.map, self.parts.map, inside.decoder.map, inside.surgery.map, inside.damage.map):
@@ -283,6 +285,7 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------ refreshing
 
     def _tell_failure(self, text: str) -> None:
+        self._closes_when_saved = False  # it is to be read
         self.session.tell(text, "error")
 
     def _use_heatmap(self, image: QImage | None) -> None:
@@ -295,13 +298,13 @@ class MainWindow(QMainWindow):
 
     def _refresh_activity(self) -> None:
         activity = self.jobs.activity()
-        for widget in (self.activity, self.progress, self.cancel_button):
+        for widget in (self.activity, self.progress):
             widget.setVisible(activity is not None)
+        self.cancel_button.setVisible(activity is not None and activity.can_stop)
         if activity is not None:
-            label, fraction = activity
-            self.activity.setText(label)
-            self.progress.setRange(0, 0 if fraction < 0 else 100)
-            self.progress.setValue(max(0, round(100 * fraction)))
+            self.activity.setText(activity.label)
+            self.progress.setRange(0, 0 if activity.fraction < 0 else 100)
+            self.progress.setValue(max(0, round(100 * activity.fraction)))
 
     def _refresh_actions(self) -> None:
         session, actions = self.session, self.actions_table
@@ -343,8 +346,9 @@ class MainWindow(QMainWindow):
 
     def cancel(self) -> None:
         """Escape: stop the work that is shown; else close the message, then forget the selection, then end painting."""
-        if self.jobs.activity() is not None:
-            self.jobs.cancel_labelled()
+        activity = self.jobs.activity()
+        if activity is not None and activity.can_stop:
+            self.jobs.cancel_shown()
         elif self.message_bar.isVisible():
             self.message_bar.hide()
         elif self.session.selection is not None:
@@ -362,7 +366,7 @@ class MainWindow(QMainWindow):
         dialog = SettingsDialog(self.settings, self.language, self.settings.text("theme", "system"), self)
         dialog.theme_chosen.connect(self.use_theme)
         dialog.language_chosen.connect(self.language_chosen)
-        dialog.open()
+        show_dialog(dialog)
 
     def _restore_geometry(self) -> None:
         self.resize(FIRST_SIZE)
@@ -433,13 +437,24 @@ class MainWindow(QMainWindow):
         self.lessons_place.fit()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        if not self.is_replaced and not self.file_commands.keep_refined(self.refining):
+        if not self.is_replaced and (self._is_saving() or not self.file_commands.keep_refined(self.refining)):
             event.ignore()
             return
         self.lessons_place.hide()  # what is kept for the next run is the user's own
         self.keep_geometry()
         self.closing.emit()
         super().closeEvent(event)
+
+    def _is_saving(self) -> bool:
+        """Whether files are still being written: then the window closes by itself, unless one of them fails."""
+        self._closes_when_saved = self.jobs.holds_open
+        if self._closes_when_saved:
+            self.session.tell(tr("Files are still being saved: the window closes once they are."), "warning")
+        return self._closes_when_saved
+
+    def _close_when_saved(self) -> None:
+        if self._closes_when_saved and not self.jobs.holds_open:
+            self.close()
 
 
 def _panel(title: str, *widgets: QWidget, above: QWidget | None = None, stretch: bool = False) -> QFrame:

@@ -102,6 +102,7 @@ class PlotView(QWidget):
     def stop(self) -> None:
         """Draw no more: the window is being replaced by one in another language."""
         self._renderer = None
+        self.jobs.cancel("plot")
 
     def show_content(self, content: PlotContent, *, redraw: bool) -> None:
         """Without `redraw`, only the current point has moved."""

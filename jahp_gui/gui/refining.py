@@ -35,6 +35,12 @@ class Kept:
     complete: bool = False
     gain: float = 0.0
     saved: bool = False
+    is_large: bool = False  # the image
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether it is worth something and on no disk."""
+        return self.gain > 0 and not self.saved
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,7 @@ class RefiningController(QObject):
         self.session, self.jobs, self._show, self._known = session, jobs, show, known
         self.analysed: work.Analysed | None = None
         self._kept: OrderedDict[tuple[ImageItem, Choice], Kept] = OrderedDict()
+        self._owed: list[tuple[ImageItem, bytes]] = []  # unsaved files whose pictures were forgotten
         self._trail_of: Choice | None = None
         session.choice_changed.connect(self._on_choice)
         jobs.activity_changed.connect(self._on_activity)
@@ -106,16 +113,14 @@ class RefiningController(QObject):
         item = self.session.current
         return self._kept.get((item, choice)) if item is not None else None
 
-    def unsaved(self) -> list[tuple[ImageItem, FileResult]]:
-        """What would be lost with the program, of images that are still listed."""
-        return [
-            (item, kept.file)
-            for (item, _), kept in self._kept.items()
-            if kept.gain > 0 and not kept.saved and item in self.session.items
-        ]
+    def unsaved(self) -> list[tuple[ImageItem, bytes]]:
+        """The files that would be lost with the program, of images that are still listed."""
+        kept = [(item, kept.file.data) for (item, _), kept in self._kept.items() if kept.is_owed]
+        return [(item, data) for item, data in (*self._owed, *kept) if item in self.session.items]
 
     def note_saved(self, data: bytes) -> None:
         """A file with these bytes is on the disk."""
+        self._owed = [(item, owed) for item, owed in self._owed if owed != data]
         for kept in self._kept.values():
             if kept.file.data == data:
                 kept.saved = True
@@ -135,15 +140,14 @@ class RefiningController(QObject):
         session.remember_choice()
         kept = self._kept_of(choice)
         if kept is None:
-            kept = self._keep(item, choice, Kept(replace(file, choice=choice)))
+            kept = self._keep(item, choice, Kept(replace(file, choice=choice), is_large=analysed.is_large))
         self._start_trail(kept.file if session.choice == choice else file)
-        if not kept.complete:
-            session.refining = Refining(choice, 0.0, kept.gain)
         session.set_choice(effort=choice.effort)
         session.remember_choice()
         if kept.complete:
             self._add_to_trail(kept.file)
-        else:
+        else:  # not before the choice is made: other jobs start with it, and would find this one missing
+            session.refining = Refining(choice, 0.0, kept.gain)
             self._start_job(item, analysed, kept)
         session.refining_changed.emit()
 
@@ -237,12 +241,15 @@ class RefiningController(QObject):
             self.session.trail.append(point)
 
     def _keep(self, item: ImageItem, choice: Choice, kept: Kept) -> Kept:
-        """Remember it; the oldest is forgotten, one that is saved before all others."""
+        """Remember it; of as large images the oldest is forgotten, but for an unsaved file: that is kept to the end."""
+        others = [key for key, other in self._kept.items() if other.is_large == kept.is_large]
         self._kept[(item, choice)] = kept
-        is_large = self.analysed is not None and self.analysed.is_large
-        while len(self._kept) > (KEPT_OF_LARGE if is_large else KEPT):
-            others = [key for key in self._kept if key != (item, choice)]
-            del self._kept[next((key for key in others if self._kept[key].saved), others[0])]
+        while len(others) >= (KEPT_OF_LARGE if kept.is_large else KEPT):
+            oldest = next((key for key in others if not self._kept[key].is_owed), others[0])
+            others.remove(oldest)
+            forgotten = self._kept.pop(oldest)
+            if forgotten.is_owed:
+                self._owed.append((oldest[0], forgotten.file.data))
         return kept
 
 

@@ -218,13 +218,17 @@ class DecoderFrame:
 class EditedResult:
     """A real file of latents changed by hand, and the picture decoded from it; psnr where there is an original."""
 
-    choice: Choice
+    base: LatentResult
     edits: tuple[Edit, ...]
     data: bytes
     container: Container
     picture: Pyramid
     y_hat: np.ndarray
     psnr: float | None
+
+    @property
+    def choice(self) -> Choice:
+        return self.base.choice
 
 
 @dataclass(frozen=True, eq=False)

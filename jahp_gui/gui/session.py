@@ -120,7 +120,7 @@ class Session(QObject):
     """Everything that is true of the explorer at a moment."""
 
     items_changed = Signal()
-    current_changed = Signal()  # another image, or its pixels have arrived
+    current_changed = Signal()  # another image, or its pixels have arrived, or they will not
     model_changed = Signal()  # which model, or whether its weights are loaded
     choice_changed = Signal()  # prior, λ, effort or painted region
     effort_changed = Signal()  # the effort that is asked for
@@ -201,19 +201,23 @@ class Session(QObject):
             self.select(self.items[min(index, len(self.items) - 1)] if self.items else None)
 
     def select(self, item: ImageItem | None) -> None:
-        """Show another image; everything that was of the old one is dropped."""
-        if item is not self.current:
-            self.current = item
-            before = self.choice
-            self._leave_searches()
-            self.clear_results()
-            self.selection = self.marked = None
-            self.inspector = replace(self.inspector, pinned=None)
-            self.current_changed.emit()
-            self.selection_changed.emit()
-            if self.choice != before:
-                self.choice_changed.emit()
-                self.history_changed.emit()
+        """Show another image; everything that was of the old one is dropped. One that was not read is tried anew."""
+        if item is not None and item.failed:
+            item.failed = ""
+        elif item is self.current:
+            return
+        self.current = item
+        before = self.choice
+        self._leave_searches()
+        self.clear_results()
+        self.selection = self.marked = None
+        self.inspector = replace(self.inspector, pinned=None)
+        self.current_changed.emit()
+        self.selection_changed.emit()
+        self.marked_changed.emit()
+        if self.choice != before:
+            self.choice_changed.emit()
+            self.history_changed.emit()
 
     def _leave_searches(self) -> None:
         """What was refined and painted was of another image; this one's region is taken up again."""
@@ -274,18 +278,26 @@ class Session(QObject):
         self.card, self.model, self.model_error = card, None, ""
         prior = self.choice.prior if self.choice.prior in card.priors else default_prior(card)
         self.choice = replace(self.choice, model_id=card.model_id, prior=prior, gain_index=gain_index).unrefined
-        self._history, self._undone = [self.choice], []
-        self.clear_results()
+        self.begin_history()
+        if not self.is_fixed:  # what an opened file shows is its own model's
+            self.clear_results()
         self.model_changed.emit()
         self.choice_changed.emit()
-        self.history_changed.emit()
+
+    @property
+    def shown_card(self) -> Card | None:
+        """The model that what is shown was made with: of an opened file its own, else the chosen one."""
+        item = self.current
+        opened = item.opened_model if self.is_fixed and item is not None else None
+        return opened.card if opened is not None else self.card
 
     @property
     def gain_index_count(self) -> int:
-        return gain_index_count(self.card.lmbda_anchors) if self.card else 1
+        return gain_index_count(self.shown_card.lmbda_anchors) if self.shown_card else 1
 
     def lmbda_at(self, gain_index: int) -> float:
-        return lmbda_of(gain_index, self.card.lmbda_anchors) if self.card else 0.0
+        """λ of a step of the model that is shown."""
+        return lmbda_of(gain_index, self.shown_card.lmbda_anchors) if self.shown_card else 0.0
 
     @property
     def is_fixed(self) -> bool:
@@ -301,7 +313,8 @@ class Session(QObject):
 
     @property
     def lmbda(self) -> float:
-        return self.lmbda_at(self.choice.gain_index)
+        """That of the chosen setting."""
+        return lmbda_of(self.choice.gain_index, self.card.lmbda_anchors) if self.card else 0.0
 
     def set_choice(
         self,
@@ -389,6 +402,11 @@ class Session(QObject):
             self.target_changed.emit()
 
     # ------------------------------------------------------------ undo
+
+    def begin_history(self) -> None:
+        """Undo goes back to what is chosen now, and no further."""
+        self._history, self._undone = [self.choice], []
+        self.history_changed.emit()
 
     def remember_choice(self) -> None:
         """Make what is chosen now a step of undo."""

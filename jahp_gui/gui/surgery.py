@@ -42,7 +42,7 @@ class SurgeryController(QObject):
     def result(self) -> EditedResult | None:
         """What came of the edits; None while it is being made."""
         result, base = self.session.exhibits.get(EDITED.kind), self.base
-        current = isinstance(result, EditedResult) and base is not None and result.choice == base.choice
+        current = isinstance(result, EditedResult) and result.base is base  # a search changes them at one setting
         return result if current and result.edits == self.edits else None  # type: ignore[union-attr, return-value]
 
     @property
@@ -155,4 +155,4 @@ def operate(
     decoded = decode(encoded.container, model=model, progress=lambda _: job.check())
     quality = metrics.psnr(original.rgb, decoded.rgb) if original is not None else None
     picture = Pyramid(decoded.rgb)
-    return EditedResult(choice, edits, encoded.data, encoded.container, picture, decoded.y_hat, quality)
+    return EditedResult(base, edits, encoded.data, encoded.container, picture, decoded.y_hat, quality)

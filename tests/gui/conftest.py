@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS, make_picture
+from gui_helpers import TINY_MODELS, WAIT_MS, make_picture
 from PIL import Image
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -19,8 +19,6 @@ from jahp_gui.gui import curves, jobs, theme
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.i18n import set_language
 from jahp_gui.gui.settings import Settings
-
-TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 @pytest.fixture

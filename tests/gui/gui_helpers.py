@@ -1,12 +1,14 @@
 """What the tests of the explorer share beside fixtures."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from jahp_gui.codec.models import Card, find_model
 
 WAIT_MS = 30_000
+TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 def make_picture(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS, card_without_context, make_picture
+from gui_helpers import TINY_MODELS, WAIT_MS, card_without_context, make_picture
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
@@ -22,6 +23,7 @@ from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui import app, captions, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.controller import REST_MS
+from jahp_gui.gui.exact_settings import exact_settings
 from jahp_gui.gui.imaging import qimage, rgb_of
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
@@ -280,6 +282,32 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     qtbot.waitUntil(lambda: session.exact is not None and session.exact.psnr is not None, timeout=WAIT_MS)
     assert session.current.name == "waves.jahp" and window.codec.slider.isEnabled()
     assert session.exact is not None and session.exact.data == data
+
+
+def test_a_file_of_another_model_shows_that_models_lambda(
+    make_explorer: Callable[..., Explorer],
+    qtbot: QtBot,
+    tmp_path: Path,
+    picture: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "models" / "other"
+    shutil.copytree(TINY_MODELS / "tiny", folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["id"] = "other"
+    card["config"]["lmbda_anchors"] = [10 * lmbda for lmbda in card["config"]["lmbda_anchors"]]
+    (folder / "card.json").write_text(json.dumps(card))
+    monkeypatch.setenv("JAHP_MODELS", os.pathsep.join((str(TINY_MODELS), str(folder.parent))))
+    path = tmp_path / "other.jahp"
+    path.write_bytes(encode(Model.load("other"), picture, lmbda=0.5).data)
+    explorer = make_explorer(path)
+    session, window = explorer.session, window_of(explorer)
+    qtbot.waitUntil(lambda: session.shown_file is not None, timeout=WAIT_MS)
+    assert session.card is not None and session.card.model_id == "tiny", "what is compressed next is another matter"
+    assert window.codec.entry.text() == captions.lmbda_text(session.lmbda_at(session.shown_choice.gain_index)) == "0.5"
+    assert window.codec.model.currentData() == "other" and not window.codec.model.isEnabled()
+    assert exact_settings(session)["lmbda"] == pytest.approx(0.5) and "λ 0.5" in window.maps.caption.text()
+    assert session.lmbda == pytest.approx(0.0128, rel=0.02)
 
 
 def test_saving_beside_never_overwrites(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:

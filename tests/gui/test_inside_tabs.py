@@ -1,5 +1,6 @@
 """Decoder at work, latent surgery and the damaged file in the window: what they show is what the codec does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from pytestqt.qtbot import QtBot
 from jahp_gui.codec import container, decode, metrics
 from jahp_gui.codec import damage as codec_damage
 from jahp_gui.codec.errors import ChecksumError
+from jahp_gui.codec.latent_views import channel_bits
 from jahp_gui.codec.replay import Replay, record
-from jahp_gui.codec.surgery import Erase, KeepTop, Perturb, ZeroChannel
+from jahp_gui.codec.surgery import Erase, KeepTop, Perturb, ZeroChannel, edited
 from jahp_gui.gui import captions, inside_commands
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.decoder import RASTER
@@ -215,6 +217,22 @@ def test_a_zeroed_channel_is_a_real_file_and_its_numbers_are_shown(
     np.testing.assert_array_equal(panel.map.values, changed)
     side = window.session.sides["b"]
     assert side is not None and side.of is result
+
+
+def test_edits_are_made_anew_when_a_search_finds_other_latents_at_the_same_setting(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    session, surgery = window.session, window.inside.surgery.surgery
+    window.actions_table["surgery_zero"].trigger()
+    first = edited_of(qtbot, window)
+    assert session.latents is not None
+    session.latents = replace(session.latents, y_hat=np.roll(session.latents.y_hat, 1, 0))
+    session.maps_changed.emit()
+    second = edited_of(qtbot, window)
+    assert second is not first and second.base is session.latents
+    np.testing.assert_array_equal(
+        second.y_hat, edited(session.latents.y_hat, surgery.edits, channel_bits(session.latents.maps))
+    )
 
 
 def test_regions_are_edited_undone_redone_and_reset(window: MainWindow, qtbot: QtBot) -> None:
@@ -526,7 +544,7 @@ def test_an_opened_file_can_be_watched_edited_and_damaged(
 def test_a_cancelled_recording_can_be_begun_anew(window: MainWindow, qtbot: QtBot) -> None:
     panel = window.inside.decoder
     panel.play.click()
-    window.jobs.cancel_labelled()
+    window.jobs.cancel_shown()
     qtbot.waitUntil(lambda: "Play" in panel.play.text(), timeout=WAIT_MS)
     assert not panel.decoder.playing and panel.decoder.frame is None
     panel.play.click()

@@ -1,6 +1,7 @@
 """Jobs: the newest request wins, nothing stale is delivered, errors become sentences."""
 
 import threading
+from functools import partial
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -65,6 +66,31 @@ def test_a_cancelled_job_delivers_nothing_even_when_it_had_finished(qtbot: QtBot
     jobs.cancel("a")
     wait_idle(qtbot, jobs)
     assert seen == []
+
+
+def test_the_user_cancels_the_job_that_is_shown_and_no_other(qtbot: QtBot, jobs: Jobs) -> None:
+    release, seen = threading.Event(), []
+    for name in ("older", "newer"):
+        stopped = partial(seen.append, f"{name} stopped")
+        jobs.start(
+            name, lambda job: release.wait(10), lambda _, name=name: seen.append(name), label=name, stopped=stopped
+        )
+    jobs.cancel_shown()
+    shown = jobs.activity()
+    assert shown is not None and shown.label == "older"
+    release.set()
+    wait_idle(qtbot, jobs)
+    assert seen == ["newer stopped", "older"]
+
+
+def test_the_user_cannot_cancel_a_job_without_which_nothing_goes_on(qtbot: QtBot, jobs: Jobs) -> None:
+    release, seen = threading.Event(), []
+    jobs.start("a", lambda job: release.wait(10), seen.append, label="needed", can_stop=False)
+    jobs.cancel_shown()
+    assert jobs.activity() == ("needed", -1.0, False)
+    release.set()
+    wait_idle(qtbot, jobs)
+    assert seen == [True]
 
 
 def test_progress_reaches_its_callback_in_order(qtbot: QtBot, jobs: Jobs) -> None:

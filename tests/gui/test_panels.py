@@ -1,9 +1,11 @@
 """Every panel: what it shows is what the codec says, what the user does reaches the session."""
 
 import csv
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.maps_panel import automatic_range
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent, table_rows
-from jahp_gui.gui.results import CurvePoint, Curves, SeriesKey, Source
+from jahp_gui.gui.results import CurvePoint, Curves, LatentResult, SeriesKey, Source
 from jahp_gui.gui.session import PlotChoice
 
 
@@ -382,6 +384,61 @@ def test_the_difference_of_two_priors_is_of_the_same_latents(
     assert window.maps.info.text() == f"{total} bit in all, of y alone"
     window.session.set_map(quantity="sigma")
     qtbot.waitUntil(lambda: window.maps.info.text() == "", timeout=WAIT_MS)  # scales do not add up
+
+
+def test_a_difference_is_never_shown_under_another_priors_name(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.session.set_map(reference="factorized")
+    qtbot.waitUntil(lambda: window.maps.shown is not None, timeout=WAIT_MS)
+    assert window.maps.shown is not None
+    before, go_on, original = window.maps.shown.values, threading.Event(), work.quick_latents
+
+    def slow(*arguments: Any) -> LatentResult:
+        assert go_on.wait(WAIT_MS / 1000)
+        return original(*arguments)
+
+    monkeypatch.setattr(work, "quick_latents", slow)
+    window.session.set_map(reference="context")
+    assert window.maps.shown is None and window.maps.map.text == "Being made…"
+    window.session.set_map(reference="scale-hyperprior")  # the one before may still end
+    go_on.set()
+    qtbot.waitUntil(lambda: window.maps.shown is not None, timeout=WAIT_MS)
+    reference = window.session.reference_latents
+    assert reference is not None and reference.choice.prior == "scale-hyperprior"
+    assert window.maps.shown is not None and not np.array_equal(window.maps.shown.values, before)
+
+
+def test_maps_of_a_large_image_come_back_with_undo(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which the latents of two settings are kept, and three are wanted."""
+    monkeypatch.setattr(work, "LARGE_PIXELS", 1_000)
+    explorer = make_explorer(picture_file)
+    session = explorer.session
+
+    def wait_for_map() -> None:
+        assert explorer.window is not None
+        maps = explorer.window.maps
+        qtbot.waitUntil(
+            lambda: (
+                session.exact is not None
+                and session.latents is not None
+                and session.latents.choice == session.choice
+                and maps.shown is not None
+            ),
+            timeout=WAIT_MS,
+        )
+
+    wait_for_map()
+    session.set_map(reference="context")
+    for gain_index in (60, 70):
+        session.set_choice(gain_index=gain_index)
+        session.remember_choice()
+        wait_for_map()
+    session.undo()
+    assert session.choice.gain_index == 60
+    wait_for_map()
 
 
 def test_a_fixed_range_stays_when_the_prior_changes(window: MainWindow, qtbot: QtBot) -> None:

@@ -1,6 +1,7 @@
 """The encoder's effort in the window: quick searches, refining in the background, and the painted region."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from jahp_gui.gui import jobs
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import REFINED, ROUNDED, FileResult, LatentResult
+from jahp_gui.gui.refining import Kept
+from jahp_gui.gui.results import REFINED, ROUNDED, FileResult, ImageItem, LatentResult
 from jahp_gui.gui.session import WITHOUT_REGION, Session
 
 
@@ -161,6 +163,19 @@ def test_a_refinement_that_ends_says_so_and_undo_and_redo_know_it(window: MainWi
     assert session.refining is None and session.exact is refined
 
 
+def test_refining_goes_on_beside_the_decoder_at_work(window: MainWindow, qtbot: QtBot, picture: np.ndarray) -> None:
+    session, decoder = window.session, window.inside.decoder.decoder
+    rounded = current_file(session)
+    decoder.go_to(1)
+    qtbot.waitUntil(lambda: decoder.frame is not None and window.jobs.activity() is None, timeout=WAIT_MS)
+    told: list[str] = []
+    session.message.connect(lambda text, _: told.append(text))
+    window.codec.refine.click()  # the decoder follows, with a job that the status bar shows
+    qtbot.waitUntil(lambda: session.refining is None, timeout=WAIT_MS)
+    assert not any(text.startswith("Stopped") for text in told)
+    assert cost(session, current_file(session), picture) < cost(session, rounded, picture)
+
+
 @pytest.mark.parametrize("way", ["slider", "prior", "status bar", "undo"])
 def test_another_setting_ends_refining(window: MainWindow, qtbot: QtBot, way: str) -> None:
     session = window.session
@@ -214,6 +229,21 @@ def test_a_file_that_took_minutes_is_not_lost_at_the_end(
         patch.setattr(QMessageBox, "exec", lambda _: QMessageBox.StandardButton.Save)
         assert window.close()
     assert picture_file.with_name("waves-refined.jahp").read_bytes() == data
+
+
+def test_no_unsaved_file_makes_room_for_another(explorer: Explorer) -> None:
+    refining, session = explorer.controller.refining, explorer.session
+    file, items = current_file(session), [ImageItem(f"{number}.png") for number in range(14)]
+    session.add_items(items)
+    for number, item in enumerate(items):
+        found = replace(file, data=bytes([number]))
+        refining._keep(item, file.choice, Kept(found, gain=1.0, is_large=number >= 10))
+    assert {data for _, data in refining.unsaved()} == {bytes([number]) for number in range(14)}
+    in_memory = [item for item, _ in refining._kept]
+    assert in_memory == items[2:10] + items[12:], "the large ones take no small one's place"
+    for number in range(14):
+        refining.note_saved(bytes([number]))
+    assert refining.unsaved() == []
 
 
 def test_a_search_of_a_large_image_makes_few_files(

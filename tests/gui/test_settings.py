@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gui_helpers import TINY_MODELS
 from PySide6.QtWidgets import QApplication
 
 from jahp_gui.codec.model import Model
@@ -12,8 +13,6 @@ from jahp_gui.codec.models import Card
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
-
-TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QMessageBox
 
 import jahp_gui.gui
 from jahp_gui.evaluation.classical import CODECS
@@ -78,3 +79,17 @@ def test_the_language_can_be_set_and_taken_back() -> None:
     assert tr("Side by side") == "并排" and tr("no such text") == "no such text"
     set_language("en")
     assert tr("Side by side") == "Side by side"
+
+
+@pytest.mark.usefixtures("qapp")
+def test_qts_own_dialogs_speak_the_language_too() -> None:
+    buttons = QMessageBox.StandardButton
+
+    def texts() -> list[str]:
+        box = QMessageBox(QMessageBox.Icon.Question, "", "", buttons.Save | buttons.Discard | buttons.Cancel)
+        return [box.button(button).text() for button in (buttons.Save, buttons.Discard, buttons.Cancel)]
+
+    set_language("zh_CN")
+    assert not any(text.isascii() for text in texts())
+    set_language("en")
+    assert all(text.isascii() for text in texts())

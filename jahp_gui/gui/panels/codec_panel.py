@@ -164,11 +164,11 @@ class CodecPanel(QWidget):
 
     def refresh(self) -> None:
         session = self.session
-        card = session.card
+        card = session.shown_card
         fixed = session.is_fixed
         for widget in (self.prior, self.slider, self.entry, self.target, self.target_value):
             widget.setEnabled(card is not None and not fixed)
-        self.model.setEnabled(len(session.cards) > 0)
+        self.model.setEnabled(len(session.cards) > 0 and not fixed)
         self._refresh_models()
         if card is not None:
             self._refresh_priors(captions.ordered_priors(card.priors))
@@ -201,12 +201,14 @@ class CodecPanel(QWidget):
     def _refresh_models(self) -> None:
         with QSignalBlocker(self.model):
             self.model.clear()
-            for card in self.session.cards:
+            shown = self.session.shown_card
+            others = [shown] if shown is not None and shown not in self.session.cards else []
+            for card in [*self.session.cards, *others]:
                 kind = "MS-SSIM" if card.objective == "ms-ssim" else "PSNR"
                 self.model.addItem(f"{card.model_id} ({kind})", card.model_id)
                 self.model.setItemData(self.model.count() - 1, card.title, Qt.ItemDataRole.ToolTipRole)
-            if self.session.card is not None:
-                self.model.setCurrentIndex(self.model.findData(self.session.card.model_id))
+            if shown is not None:
+                self.model.setCurrentIndex(self.model.findData(shown.model_id))
             else:
                 self.model.setPlaceholderText(tr("No model installed"))
 
@@ -248,7 +250,7 @@ class CodecPanel(QWidget):
 
     def _use_model(self) -> None:
         card = next(card for card in self.session.cards if card.model_id == self.model.currentData())
-        if card is not self.session.card:
+        if card is not self.session.card or self.session.model_error:
             self.session.use_card(card)
 
     def _enter_lmbda(self) -> None:

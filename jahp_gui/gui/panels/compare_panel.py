@@ -20,6 +20,7 @@ from jahp_gui.gui import captions, theme
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.region_bar import RegionBar
+from jahp_gui.gui.panels.widgets import ValueLabel
 from jahp_gui.gui.results import CURRENT, EXHIBITS, JPEG, ORIGINAL, REFINED, ROUNDED, Source
 from jahp_gui.gui.session import MODES, Session
 
@@ -123,8 +124,8 @@ class ComparePanel(QWidget):
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.jpeg, self.overlay, self.paint = QToolButton(), QToolButton(), QToolButton()
         self.region_bar = RegionBar(session)
-        self.zoom = QLabel()
-        self.pixel = QLabel()
+        self.zoom = ValueLabel(tr("Zoom"))
+        self.pixel = ValueLabel(tr("Values under the cursor"))
         self._under_cursor: QPoint | None = None
         self._lay_out()
         self._connect()
@@ -196,12 +197,10 @@ class ComparePanel(QWidget):
         self.paint.setCheckable(True)
         self.paint.setToolTip(tr("Region of interest: paint what matters; bits go there, at the same λ inside."))
         self.pixel.setFont(theme.numbers_font(self.font()))
-        self.pixel.setAccessibleName(tr("Values under the cursor"))
         self.pixel.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.zoom.setMinimumWidth(46)
         self.zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.zoom.setToolTip(tr("100% is one image pixel on one pixel of the screen."))
-        self.zoom.setAccessibleName(tr("Zoom"))
 
     def _connect(self) -> None:
         session = self.session
@@ -216,8 +215,8 @@ class ComparePanel(QWidget):
         self.canvas.clicked.connect(self._mark)
         session.compare_changed.connect(self.refresh)
         for signal in (session.sides_changed, session.results_changed):
-            signal.connect(lambda: self.show_values(self._under_cursor))
-        session.current_changed.connect(lambda: self.show_values(None))
+            signal.connect(self._refresh_values)
+        session.current_changed.connect(self._forget_cursor)
         session.current_changed.connect(self.refresh)
         session.view.changed.connect(self._refresh_zoom)
 
@@ -257,6 +256,12 @@ class ComparePanel(QWidget):
         while texts and metrics.horizontalAdvance(GAP.join(texts)) > self.pixel.width():
             texts.pop()  # half a number would be a wrong one
         self.pixel.setText(GAP.join(texts))
+
+    def _refresh_values(self) -> None:
+        self.show_values(self._under_cursor)
+
+    def _forget_cursor(self) -> None:
+        self.show_values(None)
 
     def values_at(self, pixel: QPoint) -> list[str]:
         session = self.session

@@ -12,7 +12,7 @@ from jahp_gui.gui.imaging import SEQUENTIAL
 from jahp_gui.gui.panels.byte_strip import NAMES, ByteStrip
 from jahp_gui.gui.panels.map_view import ColourBar
 from jahp_gui.gui.panels.marking_map import MarkingMap
-from jahp_gui.gui.panels.widgets import NumberBox, button, faint, value_rows
+from jahp_gui.gui.panels.widgets import NumberBox, ValueLabel, button, faint, value_rows
 from jahp_gui.gui.results import DamagedResult, FileResult
 from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
@@ -44,7 +44,7 @@ class DamagePanel(QWidget):
         self.flip = button(tr("Flip"), tr("Turn this bit over, or back."))
         self.restore = button(tr("Restore"), tr("The file as it was (Shift+R)"))
         self.export = button(tr("Export…"), tr("The picture with its caption, or all arrays as NPZ."))
-        self.here, self.verdict = QLabel(), QLabel()
+        self.here, self.verdict = QLabel(), ValueLabel(tr("What the ordinary decoder says"))
         self.rows, self.values = value_rows(ROWS)
         self.map, self.bar, self.map_title = MarkingMap(session), ColourBar(), faint("")
         self._describe()
@@ -64,10 +64,8 @@ class DamagePanel(QWidget):
         self.here.setFont(theme.numbers_font(self.font()))
         self.here.setTextFormat(Qt.TextFormat.PlainText)
         self.verdict.setWordWrap(True)
-        self.verdict.setTextFormat(Qt.TextFormat.PlainText)
         self.verdict.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.verdict.setAccessibleName(tr("What the ordinary decoder says"))
         self.map.text = tr("Flip a bit: the latents that go wrong appear here.")
         self.map.setAccessibleName(tr("Wrong latents"))
 

@@ -139,8 +139,7 @@ class DecoderPanel(QWidget):
             self._show(frame)
 
     def _refresh_play(self) -> None:
-        is_playing = self.decoder.playing or self.decoder.recording_now
-        self.play.setText("❚❚  " + tr("Pause") if is_playing else "▶  " + tr("Play"))
+        self.play.setText("❚❚  " + tr("Pause") if self.decoder.under_way else "▶  " + tr("Play"))
 
     def _show_nothing(self) -> None:
         for label in self.values.values():

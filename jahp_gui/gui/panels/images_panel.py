@@ -46,6 +46,8 @@ class ImagesPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list)
         self.list.currentRowChanged.connect(self._choose)
+        for again in (self.list.itemPressed, self.list.itemActivated):  # the current one, where it was not read
+            again.connect(lambda entry: self._choose(self.list.row(entry)))
         session.items_changed.connect(self.refresh)
         session.current_changed.connect(self.refresh)
         theme.switch.changed.connect(self.refresh)

@@ -1,10 +1,11 @@
 """One line above the picture for what went well or wrong; never a dialog."""
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from jahp_gui.gui import theme
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.panels.widgets import ValueLabel
 
 INFO_MS = 6000
 SIGNS = {"info": "ⓘ", "warning": "⚠", "error": "✕"}
@@ -16,10 +17,8 @@ class MessageBar(QFrame):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("panel")
-        self.label = QLabel()
+        self.label = ValueLabel(tr("Message"))
         self.label.setWordWrap(True)
-        self.label.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
-        self.label.setAccessibleName(tr("Message"))
         self.sign = QLabel()
         close = QToolButton()
         close.setText("✕")

@@ -21,6 +21,7 @@ from jahp_gui.evaluation.references import ReferenceCurve
 from jahp_gui.gui import captions, plotting, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.panels.widgets import ValueLabel
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent
 from jahp_gui.gui.results import CurvePoint, SeriesKey
@@ -50,13 +51,11 @@ class RdPanel(QWidget):
         self.measure, self.anchor = QComboBox(), QComboBox()
         self.log_rate, self.with_references = QCheckBox(tr("Log rate")), QCheckBox(tr("Kodak averages"))
         self.legend = QListWidget()
-        self.readout = QLabel()
+        self.readout = ValueLabel(tr("Values of the point under the cursor"))
         self._describe()
         self._lay_out()
         self._connect()
-        self.refresh_controls()
-        self.refresh_legend()
-        self.redraw()
+        self._on_plot_choice()
 
     # ------------------------------------------------------------ building
 
@@ -85,7 +84,6 @@ class RdPanel(QWidget):
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.readout.setFont(theme.numbers_font(self.font()))
-        self.readout.setAccessibleName(tr("Values of the point under the cursor"))
         self.anchor.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.anchor.setMinimumContentsLength(10)
 
@@ -142,6 +140,11 @@ class RdPanel(QWidget):
             self.view.use_renderer(renderer)
 
         self.jobs.start("matplotlib", load, loaded, kind="display")
+
+    def stop(self) -> None:
+        """Show nothing more: the window is being replaced by one in another language."""
+        self.jobs.cancel("bd-rates")
+        self.view.stop()
 
     # ------------------------------------------------------------ session → plot
 

@@ -21,6 +21,21 @@ class NumberBox(QSpinBox):
         return super().event(event)
 
 
+class ValueLabel(QLabel):
+    """A label for a value with a name: a screen reader is told both, where it would take the name for the text."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self._name = name
+        self.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
+        self.setAccessibleName(name)
+
+    def setText(self, text: str) -> None:  # noqa: N802 (Qt's name)
+        super().setText(text)
+        told = tr("{name}: {value}").format(name=self._name, value=text) if text else self._name
+        self.setAccessibleName(told)
+
+
 def button(text: str, tip: str) -> QToolButton:
     """A button with its explanation, which is its accessible name, too."""
     result = QToolButton()
@@ -36,20 +51,18 @@ def faint(text: str) -> QLabel:
     return label
 
 
-def value_rows(rows: Sequence[tuple[str, str, str]]) -> tuple[QGridLayout, dict[str, QLabel]]:
+def value_rows(rows: Sequence[tuple[str, str, str]]) -> tuple[QGridLayout, dict[str, ValueLabel]]:
     """A table of (key, English name, English explanation) with a label for the value of each key."""
     layout, values = QGridLayout(), {}
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setVerticalSpacing(3)
     layout.setColumnStretch(1, 1)
     for number, (key, name, term) in enumerate(rows):
-        title, value = faint(tr(name)), QLabel()
+        title, value = faint(tr(name)), ValueLabel(tr(name))
         value.setFont(theme.numbers_font(value.font()))
-        value.setTextFormat(Qt.TextFormat.PlainText)
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        value.setAccessibleName(tr(name))
         for label in (title, value):
             label.setToolTip(tr(term))
         layout.addWidget(title, number, 0, Qt.AlignmentFlag.AlignTop)

@@ -1,0 +1,306 @@
+"""Images that are opened, chosen, removed and cancelled while others are still being read; models that change then."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gui_helpers import WAIT_MS, card_without_context, make_picture
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from jahp_gui.codec.errors import ModelError
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import Card
+from jahp_gui.gui import work
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.main_window import MainWindow
+from jahp_gui.gui.results import FileResult, ImageItem
+
+
+class Reading:
+    """Reads image files only when they are let through."""
+
+    def __init__(self) -> None:
+        self._load = work.load_item
+        self._gates: dict[str, threading.Event] = {}
+
+    def hold(self, *names: str) -> None:
+        self._gates.update({name: threading.Event() for name in names})
+
+    def let_through(self, *names: str) -> None:
+        for name in names or self._gates:
+            self._gates[name].set()
+
+    def load(self, path: Path) -> ImageItem:
+        if path.name in self._gates:
+            self._gates[path.name].wait(WAIT_MS / 1000)
+        return self._load(path)
+
+
+@pytest.fixture
+def reading(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reading]:
+    reading = Reading()
+    monkeypatch.setattr(work, "load_item", reading.load)
+    yield reading
+    reading.let_through()
+
+
+def window_of(explorer: Explorer) -> MainWindow:
+    assert explorer.window is not None
+    return explorer.window
+
+
+def pictures(folder: Path, *names: str) -> list[Path]:
+    """Of other sizes than the first image, and of one size with each other."""
+    paths = [folder / name for name in names]
+    for seed, path in enumerate(paths):
+        Image.fromarray(make_picture(48, 64, seed)).save(path)
+    return paths
+
+
+def names_of(explorer: Explorer) -> list[str]:
+    return [item.name for item in explorer.session.items]
+
+
+def wait_for(qtbot: QtBot, explorer: Explorer, name: str) -> ImageItem:
+    """Until this image is listed and its pixels are there."""
+
+    def found() -> list[ImageItem]:
+        return [item for item in explorer.session.items if item.name == name and item.picture is not None]
+
+    qtbot.waitUntil(lambda: bool(found()), timeout=WAIT_MS)
+    return found()[0]
+
+
+def click(window: MainWindow, row: int) -> None:
+    images = window.images.list
+    place = images.visualItemRect(images.item(row)).center()
+    QTest.mouseClick(images.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+# ---------------------------------------------------------------- Esc
+
+
+@pytest.mark.parametrize(("step", "label"), [("load_model", "Loading model tiny"), ("analyse", "Analysing the image")])
+def test_what_everything_waits_for_cannot_be_cancelled(
+    make_explorer: Callable[..., Explorer],
+    picture_file: Path,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    label: str,
+) -> None:
+    release, real = threading.Event(), getattr(work, step)
+    monkeypatch.setattr(work, step, lambda *values: release.wait(WAIT_MS / 1000) and real(*values))
+    explorer = make_explorer(picture_file)
+    window = window_of(explorer)
+    wait_for(qtbot, explorer, picture_file.name)
+    qtbot.waitUntil(lambda: window.activity.text() == label, timeout=WAIT_MS)
+    assert window.activity.isVisible() and not window.cancel_button.isVisible()
+    window.actions_table["cancel"].trigger()
+    release.set()
+    qtbot.waitUntil(lambda: explorer.session.exact is not None, timeout=WAIT_MS)
+
+
+def test_a_cancelled_image_says_so_and_a_click_reads_it(
+    explorer: Explorer, reading: Reading, qtbot: QtBot, tmp_path: Path
+) -> None:
+    reading.hold("first.png")
+    window, canvas = window_of(explorer), window_of(explorer).compare.canvas
+    explorer.files.open_paths(pictures(tmp_path, "first.png", "second.png"))
+    assert canvas._empty_text() == "Opening first.png"
+    window.actions_table["cancel"].trigger()
+    assert explorer.jobs.activity() is None
+    assert "first.png was not read" in canvas._empty_text()
+    assert "first.png was not read" in window.images.list.item(1).toolTip()
+    click(window, 1)
+    assert canvas._empty_text() == "Opening first.png"
+    reading.let_through()
+    wait_for(qtbot, explorer, "first.png")
+    qtbot.waitUntil(lambda: explorer.session.exact is not None, timeout=WAIT_MS)
+
+
+def test_an_image_that_could_not_be_read_is_read_when_it_is_chosen_again(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    paths, window = pictures(tmp_path, "first.png", "second.png"), window_of(explorer)
+    whole = paths[0].read_bytes()
+    paths[0].write_bytes(b"no image")
+    with qtbot.waitSignal(explorer.session.message, timeout=WAIT_MS):
+        explorer.files.open_paths(paths)
+    item = explorer.session.items[1]
+    assert item.failed and window.compare.canvas._empty_text() == item.failed
+    paths[0].write_bytes(whole)
+    window.images.list.setFocus()
+    QTest.keyClick(window.images.list, Qt.Key.Key_Return)
+    wait_for(qtbot, explorer, "first.png")
+    assert explorer.session.current is item and not item.failed
+
+
+# ---------------------------------------------------------------- others meanwhile
+
+
+def test_an_image_that_arrives_late_leaves_the_one_that_was_chosen(
+    explorer: Explorer, reading: Reading, qtbot: QtBot, tmp_path: Path, picture_file: Path
+) -> None:
+    session = explorer.session
+    reading.hold("slow.png")
+    explorer.files.open_paths(pictures(tmp_path, "slow.png", "second.png"))
+    session.select(session.items[0])
+    shown: list[ImageItem | None] = []
+    session.current_changed.connect(lambda: shown.append(session.current))
+    reading.let_through()
+    wait_for(qtbot, explorer, "slow.png")
+    assert session.current is session.items[0] and shown == []
+    session.select(session.items[1])
+    assert not explorer.jobs.is_active("load")  # its pixels were kept
+
+
+def test_an_image_is_no_original_of_a_file_that_was_chosen_while_it_was_read(
+    explorer: Explorer, reading: Reading, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session = explorer.session
+    assert session.exact is not None
+    saved, slow = tmp_path / "waves.jahp", tmp_path / "slow.png"
+    saved.write_bytes(session.exact.data)
+    Image.fromarray(make_picture(64, 96, seed=3)).save(slow)  # as large as the file's picture
+    explorer.files.open_paths([saved])
+    opened = wait_for(qtbot, explorer, "waves.jahp")
+    reading.hold("slow.png")
+    explorer.files.open_paths([slow, *pictures(tmp_path, "other.png")])
+    session.select(opened)
+    reading.let_through()
+    wait_for(qtbot, explorer, "slow.png")
+    assert session.current is opened and session.is_fixed and opened.original is None
+
+
+def test_an_image_that_is_removed_while_it_is_read_stays_away(
+    explorer: Explorer, reading: Reading, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session = explorer.session
+    reading.hold("slow.png")
+    explorer.files.open_paths(pictures(tmp_path, "slow.png", "second.png"))
+    slow = session.items[1]
+    session.select(session.items[0])
+    session.remove_item(slow)
+    reading.let_through()
+    qtbot.waitUntil(lambda: not explorer.jobs.is_active("load"), timeout=WAIT_MS)
+    assert slow.picture is not None
+    assert names_of(explorer) == ["waves.png", "second.png"] and session.current is session.items[0]
+
+
+def test_images_that_are_opened_one_after_the_other_are_all_listed_and_the_last_is_shown(
+    explorer: Explorer, reading: Reading, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session = explorer.session
+    reading.hold("slow.png")
+    for path in pictures(tmp_path, "slow.png", "quick.png"):
+        explorer.files.open_paths([path])
+    quick = wait_for(qtbot, explorer, "quick.png")
+    assert session.current is quick
+    reading.let_through()
+    wait_for(qtbot, explorer, "slow.png")
+    assert names_of(explorer) == ["waves.png", "quick.png", "slow.png"] and session.current is quick
+
+
+# ---------------------------------------------------------------- another model, another image
+
+
+def test_a_file_without_its_original_stays_when_another_model_is_opened(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session, window = explorer.session, window_of(explorer)
+    assert session.exact is not None
+    saved = tmp_path / "waves.jahp"
+    saved.write_bytes(session.exact.data)
+    explorer.files.open_paths([saved])
+    qtbot.waitUntil(lambda: session.is_fixed and session.shown_file is not None, timeout=WAIT_MS)
+    shown, latents, sides = session.shown_file, session.latents, dict(session.sides)
+    session.use_card(card_without_context())
+    qtbot.waitUntil(lambda: session.model is not None, timeout=WAIT_MS)
+    assert session.shown_file is shown and session.latents is latents and latents is not None
+    assert sides["b"] is not None and session.sides["b"] is not None
+    assert session.sides["b"].picture is sides["b"].picture
+    assert "digest checked" in window.numbers.state.text() and window.actions_table["save"].isEnabled()
+
+
+def test_a_target_is_searched_on_the_next_image_too(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = explorer.session
+    found = {(96, 64): 20, (64, 48): 40}  # gain indices by the size of the image
+    monkeypatch.setattr(work, "find_target", lambda analysed, *_: found[analysed.original.size])
+    session.set_target("bytes", 0.5)
+    qtbot.waitUntil(lambda: session.exact is not None and session.choice.gain_index == 20, timeout=WAIT_MS)
+    explorer.files.open_paths(pictures(tmp_path, "other.png"))
+    qtbot.waitUntil(lambda: session.exact is not None and session.choice.gain_index == 40, timeout=WAIT_MS)
+    assert session.target == ("bytes", 0.5)
+
+
+def test_a_cancelled_target_leaves_the_lambda_that_there_is(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, go_on = explorer.session, threading.Event()
+    monkeypatch.setattr(work, "find_target", lambda *_: go_on.wait(WAIT_MS / 1000) and 3)
+    before = session.choice
+    session.set_target("bytes", 0.3)
+    qtbot.waitUntil(lambda: explorer.jobs.activity() is not None, timeout=WAIT_MS)
+    window_of(explorer).cancel()
+    assert session.target[0] == "lambda" and explorer.jobs.activity() is None
+    go_on.set()
+    qtbot.waitUntil(lambda: explorer.jobs.idle, timeout=WAIT_MS)
+    assert session.choice == before
+
+
+def test_a_cancelled_file_is_told_and_made_when_its_setting_comes_back(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, go_on, make_file = explorer.session, threading.Event(), work.make_file
+    told: list[str] = []
+    session.message.connect(lambda text, _: told.append(text))
+
+    def slow(*arguments: Any) -> FileResult:
+        assert go_on.wait(WAIT_MS / 1000)
+        return make_file(*arguments)
+
+    monkeypatch.setattr(work, "make_file", slow)
+    session.set_effort(1)  # which takes long enough to be shown
+    qtbot.waitUntil(lambda: explorer.jobs.activity() is not None, timeout=WAIT_MS)
+    window_of(explorer).cancel()
+    assert session.exact is None and told[-1].startswith("Stopped: this setting has no file yet")
+    go_on.set()
+    session.set_effort(0)
+    session.set_effort(1)
+    qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
+    assert session.choice.effort == 1
+
+
+def test_a_model_that_could_not_be_loaded_is_loaded_when_it_is_chosen_again(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, box = explorer.session, window_of(explorer).codec.model
+
+    def damaged(card: Card) -> Model:
+        raise ModelError("The weights are damaged.")
+
+    assert session.card is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "load_model", damaged)
+        session.use_card(session.card)
+        qtbot.waitUntil(lambda: session.model_error != "", timeout=WAIT_MS)
+    box.activated.emit(box.currentIndex())
+    qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
+
+
+def test_no_view_keeps_the_mark_of_another_image(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    window = window_of(explorer)
+    views = (window.maps.map, window.parts.map, window.inside.decoder.map)
+    explorer.session.mark(("y", 1, 2))
+    assert all(view.marked is not None for view in views)
+    explorer.files.open_paths(pictures(tmp_path, "other.png"))
+    wait_for(qtbot, explorer, "other.png")
+    assert [view.marked for view in views] == [None, None, None]
