@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import sys
+import tracemalloc
 import weakref
 from collections.abc import Iterator
 from itertools import pairwise, takewhile
@@ -15,13 +16,16 @@ import pytest
 import safetensors.numpy
 import torch
 from PIL import Image
+from torch.overrides import TorchFunctionMode
 
 from jahp_gui.cli import main
 from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.codec import decode, encode, encode_searched
+from jahp_gui.codec.distortion import distortion, distortion_of_picture, seen
 from jahp_gui.codec.effort import Candidate, Problem, annealing, search
 from jahp_gui.codec.effort.descent import Care
+from jahp_gui.codec.effort.rounding import magnitude_bits
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import measure_latents, section_bits
@@ -184,6 +188,84 @@ def test_only_the_best_latents_are_kept(
     monkeypatch.setattr("jahp_gui.codec.codec.search", watched)
     encode_searched(problem_of(tiny_model, rgb), 2)
     assert len(found) > 3 and max(alive) == 1
+
+
+class LargestTensor(TorchFunctionMode):
+    """Elements of the largest tensor that an operation makes within it."""
+
+    elements = 0
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        result = function(*arguments, **(keywords or {}))
+        if isinstance(result, torch.Tensor):
+            self.elements = max(self.elements, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("objective", ["mse", "ms-ssim"])
+def test_the_cost_of_a_picture_takes_no_floats_of_the_whole(
+    tiny_model: Model, ms_ssim_card: Card, monkeypatch: pytest.MonkeyPatch, objective: str
+) -> None:
+    monkeypatch.setattr(metrics, "_BAND_PIXELS", 200 * 8)
+    monkeypatch.setattr(metrics, "_SSIM_BAND_PIXELS", 200 * 8)
+    model = tiny_model if objective == "mse" else Model(ms_ssim_card)
+    rgb = np.random.default_rng(3).integers(0, 256, (400, 200, 3), np.uint8)
+    problem = Problem(model, rgb, np.empty((25, 13, 8), np.float32), "joint", GAIN_INDEX)
+    picture = rgb // 2 + 60
+    problem.distortion_of(picture[:200], slice(0, 200), slice(None))  # what is imported on first use is no array
+    with LargestTensor() as largest:
+        tracemalloc.start()
+        try:
+            assert problem.distortion_of(picture, slice(None), slice(None)) > 0
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    plane = 400 * 200
+    assert largest.elements <= (0 if objective == "mse" else plane)
+    assert peak < (plane if objective == "mse" else 3 * 4 * plane)
+
+
+@pytest.mark.parametrize("size", [(170, 233), (400, 161), (105, 130), (9, 300)], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("objective", ["mse", "ms-ssim"])
+def test_the_distortion_of_a_picture_is_the_one_that_gradients_are_of(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], weighted: bool, objective: str
+) -> None:
+    monkeypatch.setattr(metrics, "_BAND_PIXELS", 7 * size[1])
+    monkeypatch.setattr(metrics, "_SSIM_BAND_PIXELS", 7 * size[1])
+    with Image.open(path_of(FIRST)) as image:
+        rgb = np.array(image.convert("RGB"))[: size[0], : size[1]]
+    generator = np.random.default_rng(4)
+    picture = np.clip(rgb + generator.normal(0, 12, rgb.shape), 0, 255).astype(np.uint8)
+    weights = generator.random(size).astype(np.float32) if weighted else None
+    x, x_hat = (torch.tensor(part).permute(2, 0, 1)[None].float() / 255 for part in (rgb, picture))
+    if weights is not None:
+        x_hat = seen(x, x_hat, torch.from_numpy(weights))
+    expected = distortion(objective, x, x_hat).item()
+    assert distortion_of_picture(objective, rgb, picture, weights) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_the_worst_ms_ssim_of_a_picture_is_a_number() -> None:
+    with Image.open(path_of(FIRST)) as image:
+        rgb = np.array(image.convert("RGB"))[:170, :170]
+    assert 0.5 < distortion_of_picture("ms-ssim", rgb, 255 - rgb) <= 1
+
+
+def test_bits_of_magnitudes_are_counted_without_a_copy_of_the_latents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jahp_gui.codec.effort.rounding.COUNTED", 70)
+    y_hat = np.rint(np.random.default_rng(6).laplace(0, 4, (200, 40, 32))).astype(np.int16)
+    y_hat[:, :, 5] = 0
+    tracemalloc.start()
+    try:
+        bits = magnitude_bits(y_hat)
+        assert tracemalloc.get_traced_memory()[1] < y_hat.nbytes
+    finally:
+        tracemalloc.stop()
+    for channel, magnitude in ((0, 0), (0, 3), (31, 1)):
+        share = (np.abs(y_hat[:, :, channel]) == magnitude).mean()
+        assert bits[channel, magnitude] == pytest.approx(-math.log2(share) + (magnitude > 0), abs=1e-3)
+    rare = math.log2(1 + 1 / 1e-3)  # a geometric distribution of mean 0
+    assert bits[5, 2] == pytest.approx(bits[5, 0] + 2 * rare)
 
 
 def test_tiles_together_are_better_too(

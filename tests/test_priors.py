@@ -137,6 +137,19 @@ def test_every_table_index_equals_the_evaluation_in_plain_integers(model: str, n
         np.testing.assert_array_equal(offsets[place], expected[1])
 
 
+@pytest.mark.parametrize("shape", [(7, 1), (1, 7), (6, 2), (5, 3)], ids=str)
+def test_the_context_of_narrow_images_is_zero_outside_them(tiny: Model, shape: tuple[int, int]) -> None:
+    tensors, y_hat = arrays_of("context", "tiny"), some_latents(*shape)
+    state = tiny.prior("context").start(None, *shape, 40)
+    places = np.arange(shape[0] * shape[1])
+    state.reveal(places, y_hat.reshape(len(places), -1))
+    rows, offsets = state.rows(places)
+    for place in places:
+        expected = reference.rows_at(tensors, None, y_hat, *divmod(place, shape[1]), 40)
+        np.testing.assert_array_equal(rows[place], expected[0])
+        np.testing.assert_array_equal(offsets[place], expected[1])
+
+
 @pytest.mark.parametrize(("model", "name"), EXACT)
 def test_a_decoder_written_from_the_specification_reads_the_same_latents(model: str, name: str) -> None:
     prior = Model.load(MODELS / model).prior(name)

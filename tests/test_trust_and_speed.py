@@ -1,9 +1,11 @@
 """Bounded memory, exact sums in float32, threads, devices, and what measures them. No time is asserted."""
 
 import argparse
+import hashlib
 import io
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +22,8 @@ from jahp_gui.codec import Target, decode, encode, encode_to_target, fixed_point
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import ModelError, UsageError
-from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, CHUNK, SINGLE_LIMIT, FrozenLayer, spans
+from jahp_gui.codec.fixed_point import ACTIVATION_LIMIT, CHUNK, SINGLE_LIMIT, FrozenLayer, convolve3, spans
+from jahp_gui.codec.latent_coding import latents_digest
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model, installed_models
 from jahp_gui.codec.priors import frozen_gaussian
@@ -69,7 +72,32 @@ def test_float32_is_not_used_where_torch_may_round_its_inputs(monkeypatch: pytes
     assert layer.products(torch.full((1, 3), float(ACTIVATION_LIMIT))).item() == 3 * 127 * ACTIVATION_LIMIT
 
 
-@pytest.mark.parametrize("size", [(70, 9), (5, 3), (19, 18), (33, 7)], ids=str)
+@pytest.mark.parametrize("size", [(3, 61), (1, 45), (4, 20), (50, 3)], ids=str)
+def test_a_convolution_in_parts_is_that_of_the_whole_and_no_part_exceeds_the_bound(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    generator = np.random.default_rng(5)
+    weight = torch.from_numpy(generator.integers(-99, 99, (9 * 2, 3)).astype(np.float64))
+    layer = FrozenLayer(weight, torch.zeros(3).double(), torch.full((3,), 2.0**-6).double(), leaky=False)
+    x = torch.from_numpy(generator.integers(-999, 999, (*size, 2)).astype(np.float32))
+    kernel = weight.reshape(3, 3, 2, 3).permute(3, 2, 0, 1)
+    sums = torch.nn.functional.conv2d(x.double().permute(2, 0, 1)[None], kernel, padding=1)[0].permute(1, 2, 0)
+    whole = torch.floor(sums * 2.0**-6 + 0.5).float()
+    positions: list[int] = []
+    plain = FrozenLayer.__call__
+
+    def watched(layer: FrozenLayer, inputs: torch.Tensor) -> torch.Tensor:
+        positions.append(len(inputs))
+        return plain(layer, inputs)
+
+    monkeypatch.setattr(FrozenLayer, "__call__", watched)
+    monkeypatch.setattr(fixed_point, "BAND_POSITIONS", 20)
+    assert torch.equal(convolve3(layer, x), whole)
+    assert torch.equal(convolve3(layer, x, slice(1, size[0])), whole[1:])
+    assert max(positions) <= 20 < whole[..., 0].numel()
+
+
+@pytest.mark.parametrize("size", [(70, 9), (5, 3), (19, 18), (33, 7), (3, 90), (1, 41)], ids=str)
 def test_hyper_features_in_bands_are_those_of_the_whole(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
@@ -81,6 +109,38 @@ def test_hyper_features_in_bands_are_those_of_the_whole(
     monkeypatch.setattr(frozen_gaussian, "FEATURE_ROWS", 4)
     monkeypatch.setattr(fixed_point, "BAND_POSITIONS", 20)
     assert torch.equal(prior._hyper_features(z_hat, *size, 60), whole)
+    monkeypatch.setattr(frozen_gaussian, "FEATURE_SIDE", 12)
+    longest: list[int] = []
+    plain = frozen_gaussian.pixel_shuffle
+
+    def watched(x: torch.Tensor) -> torch.Tensor:
+        longest.append(2 * max(x.shape[:2]))
+        return plain(x)
+
+    monkeypatch.setattr(frozen_gaussian, "pixel_shuffle", watched)
+    assert torch.equal(prior._hyper_features(z_hat, *size, 60), whole)
+    assert max(longest) <= 12 + 2 * frozen_gaussian.FEATURE_MARGIN
+
+
+@pytest.mark.parametrize("size", [(1, 500), (500, 1)], ids=str)
+def test_context_of_a_narrow_image_takes_at_most_two_rows_and_two_columns_more(
+    tiny_model: Model, size: tuple[int, int]
+) -> None:
+    state = tiny_model.prior("context").start(None, *size, 60)
+    assert isinstance(state, frozen_gaussian.GaussianState)
+    assert len(state.latents) == len(state.reduced) == (size[0] + 2) * (size[1] + 2)
+
+
+def test_the_digest_of_one_long_row_needs_no_copy_of_it() -> None:
+    y_hat = np.arange(40_000 * 32).reshape(1, 40_000, 32).astype(np.int16)
+    head = np.array([640_000, 16, 48], "<u4").tobytes()
+    expected = hashlib.blake2b(head + y_hat.astype("<i4").tobytes(), digest_size=4).digest()
+    tracemalloc.start()
+    try:
+        assert latents_digest(y_hat, 640_000, 16, 48) == expected
+        assert tracemalloc.get_traced_memory()[1] < y_hat.nbytes / 4
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_search_for_a_target_gives_the_latents_of_its_file(tiny_model: Model) -> None:

@@ -28,7 +28,7 @@ MAX_EXPONENT = 20
 SUM_LIMIT = 1 << 48
 SINGLE_LIMIT = (1 << 24) * 0.999  # float32 holds integers to 2^24; the rest is for the rounding of the norms below
 CHUNK = 64  # rows of a weight matrix whose partial sums are bounded together
-BAND_POSITIONS = 2048  # output positions of a convolution computed at a time, which bounds memory
+BAND_POSITIONS = 2048  # most output positions of a convolution computed at a time, which bounds memory
 
 
 @dataclass(frozen=True)
@@ -200,19 +200,30 @@ def load_layer(tensors: Mapping[str, np.ndarray], name: str, leaky: bool) -> Fro
 def convolve3(layer: FrozenLayer, x: Tensor, rows: slice | None = None) -> Tensor:
     """A 3×3 convolution with zero padding: (h, w, C) → (h, w, N), or only the given output rows of it.
 
-    Computed in bands of rows. Maps are kept as float32, which holds activations (18 bits) exactly in half the memory.
+    Computed in bands of rows, and of a wide map in parts of rows. Maps are kept as float32, which holds activations (18
+    bits) exactly in half the memory.
     """
-    height, width, channels = x.shape
+    height, width, _ = x.shape
     start, stop = (0, height) if rows is None else (rows.start, rows.stop)
     result = torch.empty(stop - start, width, len(layer.unit), dtype=torch.float32)
     count = max(1, BAND_POSITIONS // width)
     for top in range(start, stop, count):
-        bottom = min(top + count, stop)
-        window = F.pad(x[max(top - 1, 0) : bottom + 1], (0, 0, 1, 1, int(top == 0), int(bottom == height)))
-        patches = [window[dy : dy + bottom - top, dx : dx + width] for dy in range(3) for dx in range(3)]
-        band = layer(torch.cat(patches, 2).reshape(-1, 9 * channels))
-        result[top - start : bottom - start] = band.reshape(bottom - top, width, -1)
+        for left in range(0, width, BAND_POSITIONS):
+            bottom, right = min(top + count, stop), min(left + BAND_POSITIONS, width)
+            part = layer(neighbourhoods(x, slice(top, bottom), slice(left, right)))
+            result[top - start : bottom - start, left:right] = part.reshape(bottom - top, right - left, -1)
     return result
+
+
+def neighbourhoods(x: Tensor, rows: slice, columns: slice) -> Tensor:
+    """The 3×3 neighbourhoods of a part of a map (h, w, C), zeros outside the map: (positions, 9·C), in raster order."""
+    height, width, channels = x.shape
+    around = x[max(rows.start - 1, 0) : rows.stop + 1, max(columns.start - 1, 0) : columns.stop + 1]
+    outside = columns.start == 0, columns.stop == width, rows.start == 0, rows.stop == height
+    around = F.pad(around, (0, 0, *map(int, outside)))
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    taps = [around[dy : dy + shape[0], dx : dx + shape[1]] for dy in range(3) for dx in range(3)]
+    return torch.cat(taps, 2).reshape(-1, 9 * channels)
 
 
 def pixel_shuffle(x: Tensor, factor: int = 2) -> Tensor:

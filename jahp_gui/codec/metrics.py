@@ -22,20 +22,34 @@ _SSIM_BAND_PIXELS = 1 << 16  # of five planes of floats: they stay in the proces
 def psnr(a: Rgb, b: Rgb) -> float:
     """PSNR in dB over the 8-bit values of the three channels jointly; infinite when the images are equal.
 
-    Both images are uint8 (H, W, 3). The squared error is summed in integers, band by band, so the result does not
-    depend on the size of the bands and a 100-megapixel pair needs a few megabytes. Raises ValueError when the
-    arrays are not two such images of one shape.
+    Both images are uint8 (H, W, 3). A 100-megapixel pair needs a few megabytes. Raises ValueError when the arrays are
+    not two such images of one shape.
     """
     _check_pair(a, b)
+    error = squared_error(a, b)
+    return math.inf if error == 0 else 10 * math.log10(255**2 * a.size / error)
+
+
+def squared_error(a: Rgb, b: Rgb, weights: NDArray[np.float32] | None = None) -> float:
+    """The sum of the squared differences of two images uint8 (H, W, 3), in bands of rows.
+
+    weights: (H, W), how much those of each pixel count. Without them the sum is one of integers, which does not depend
+    on the size of the bands.
+    """
     height, width, _ = a.shape
     rows = max(1, _BAND_PIXELS // width)
-    squared_error = 0
+    total: float = 0
     for top in range(0, height, rows):
-        difference = a[top : top + rows].astype(np.int16) - b[top : top + rows]
-        squared_error += int(np.sum(np.square(difference, dtype=np.int32), dtype=np.int64))
-    if squared_error == 0:
-        return math.inf
-    return 10 * math.log10(255**2 * a.size / squared_error)
+        band = slice(top, top + rows)
+        total += _squared_error_of_band(a[band], b[band], None if weights is None else weights[band])
+    return total
+
+
+def _squared_error_of_band(a: Rgb, b: Rgb, weights: NDArray[np.float32] | None) -> float:
+    squares = np.square(a.astype(np.int16) - b, dtype=np.int32)
+    if weights is None:
+        return int(squares.sum(dtype=np.int64))
+    return float(np.vdot(squares.sum(2, dtype=np.float64), weights))
 
 
 def ms_ssim(a: Rgb, b: Rgb) -> float | None:
@@ -55,13 +69,16 @@ def ms_ssim(a: Rgb, b: Rgb) -> float | None:
     with torch.inference_mode():
         for channel in range(3):
             x, y = (torch.from_numpy(image[..., channel].astype(np.float32)) for image in (a, b))
-            means.append(_ms_ssim_of_channel(x, y))
+            means.append(ms_ssim_of_channel(x, y))
     mean = sum(means) / 3
     return None if math.isnan(mean) else min(mean, 1.0)
 
 
-def _ms_ssim_of_channel(x: "Tensor", y: "Tensor") -> float:
-    """MS-SSIM of two planes float32 (H, W) in 0 … 255, with the window and padding of the package pytorch-msssim."""
+def ms_ssim_of_channel(x: "Tensor", y: "Tensor") -> float:
+    """MS-SSIM of two planes float32 (H, W) in 0 … 255, with the window and padding of the package pytorch-msssim.
+
+    Each side must be longer than `MS_SSIM_LARGEST_UNDEFINED_SIDE`.
+    """
     import torch.nn.functional as F
 
     value = 1.0

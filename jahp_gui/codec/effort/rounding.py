@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.effort.search import Problem, ignore, seen
+from jahp_gui.codec.distortion import distortion, seen
+from jahp_gui.codec.effort.search import Problem, ignore
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import position
@@ -25,6 +25,7 @@ from jahp_gui.codec.transforms import STRIDE, EfficientSynthesis
 CURVATURE = 2.0
 RATE_SHARE = 0.7
 MAGNITUDES = 64  # |ŷ| whose frequency is counted; larger ones cost what the last does
+COUNTED = 2048  # latent positions counted at a time
 RARE = 3  # occurrences below which a count says little, and a geometric distribution takes its place
 PROBE_SIDE = 16  # latent positions of the probe for transforms without a linear part
 
@@ -39,8 +40,9 @@ def rounded(problem: Problem, progress: Progress = ignore) -> tuple[np.ndarray, 
     curvature = Curvature(problem, y_hat, gradient)
     bits = magnitude_bits(y_hat)
     chosen = np.empty_like(y_hat)
-    for row in range(len(y_hat)):
-        chosen[row] = choose(y_hat[row], gradient[row], CURVATURE * curvature.of(row), bits)
+    for tile in problem.tiles():
+        part = tile.rows, tile.columns
+        chosen[part] = choose(y_hat[part], gradient[part], CURVATURE * curvature.of(*part), bits)
     if problem.model.card.objective == "mse":
         return chosen, curvature
     # MS-SSIM is no quadratic: what looked better is made sure of, which takes the time of another rounding.
@@ -48,8 +50,8 @@ def rounded(problem: Problem, progress: Progress = ignore) -> tuple[np.ndarray, 
 
 
 def choose(plain: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """The best of: the latent itself, its two neighbours, and zero. All (w, M); `bits` (M, MAGNITUDES)."""
-    channels = np.arange(plain.shape[1])
+    """The best of: the latent itself, its two neighbours, and zero. All (h, w, M); `bits` (M, MAGNITUDES)."""
+    channels = np.arange(plain.shape[2])
     start = plain.astype(np.int64)
     now = bits[channels, np.abs(start).clip(max=MAGNITUDES - 1)]
     best, least = start, np.zeros(plain.shape)
@@ -65,12 +67,17 @@ def choose(plain: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, bits:
 def magnitude_bits(y_hat: np.ndarray) -> np.ndarray:
     """What |ŷ| costs in each channel by how often it occurs in this image: float64 (M, MAGNITUDES)."""
     channels = y_hat.shape[2]
-    magnitude = np.abs(y_hat.reshape(-1, channels).astype(np.int64))
-    index = np.arange(channels) * MAGNITUDES + magnitude.clip(max=MAGNITUDES - 1)
-    counts = np.bincount(index.ravel(), minlength=channels * MAGNITUDES).reshape(channels, MAGNITUDES)
-    counted = -np.log2((counts + 0.05) / len(magnitude))
+    flat = y_hat.reshape(-1, channels)
+    counts, total = np.zeros(channels * MAGNITUDES, np.int64), np.zeros(channels, np.int64)
+    for start in range(0, len(flat), COUNTED):  # magnitudes of the whole would take many times its memory
+        magnitude = np.abs(flat[start : start + COUNTED].astype(np.int64))
+        index = np.arange(channels) * MAGNITUDES + magnitude.clip(max=MAGNITUDES - 1)
+        counts += np.bincount(index.ravel(), minlength=len(counts))
+        total += magnitude.sum(0)
+    counts = counts.reshape(channels, MAGNITUDES)
+    counted = -np.log2((counts + 0.05) / len(flat))
     counted[:, 1:] += 1  # the sign
-    geometric = np.log2(1 + 1 / (magnitude.mean(0) + 1e-3))[:, None] * np.arange(MAGNITUDES)
+    geometric = np.log2(1 + 1 / (total / len(flat) + 1e-3))[:, None] * np.arange(MAGNITUDES)
     return np.where(counts < RARE, counted[:, :1] + geometric, counted)
 
 
@@ -123,8 +130,8 @@ class Curvature:
     def _relative(self, rows: int | slice, columns: slice = slice(None)) -> np.ndarray:
         return self.column if self.share is None else self.column * self.share[rows, columns, None]
 
-    def of(self, rows: int | slice, columns: slice = slice(None)) -> np.ndarray:
-        """Float32 (M,), or where pixels have weights (w, M) of a row, (h, w, M) of a part of the image."""
+    def of(self, rows: slice, columns: slice) -> np.ndarray:
+        """Of a part of the image: float32 (M,), or where pixels have weights (h, w, M)."""
         return self.scale * self._relative(rows, columns)
 
 

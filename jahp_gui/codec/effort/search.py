@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from jahp_gui.codec.choices import EFFORTS
-from jahp_gui.codec.distortion import distortion
+from jahp_gui.codec.distortion import distortion_of_picture
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.model import Model
@@ -73,18 +72,8 @@ class Problem:
 
     def distortion_of(self, picture: np.ndarray, rows: slice, columns: slice) -> float:
         """The model's distortion of a part of the image, given its picture uint8."""
-        x, x_hat = (
-            torch.tensor(part).permute(2, 0, 1)[None].float() / 255 for part in (self.rgb[rows, columns], picture)
-        )
-        weights = self.weights_of(rows, columns)
-        if weights is not None:
-            x_hat = seen(x, x_hat, torch.from_numpy(weights))
-        return distortion(self.model.card.objective, x, x_hat).item()
-
-
-def seen(x: torch.Tensor, x_hat: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """x̂ with its error scaled by the root of the weights (H, W): its squared error is the weighted one."""
-    return x + weights.sqrt() * (x_hat - x)
+        rgb, weights = self.rgb[rows, columns], self.weights_of(rows, columns)
+        return distortion_of_picture(self.model.card.objective, rgb, picture, weights)
 
 
 @dataclass(frozen=True, eq=False)

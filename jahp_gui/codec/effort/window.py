@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.effort.search import Candidate, Problem, seen
+from jahp_gui.codec.distortion import distortion, seen
+from jahp_gui.codec.effort.search import Candidate, Problem
 from jahp_gui.codec.effort.soft_codec import SoftCodec
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.priors.hyper import shrunk

@@ -21,9 +21,10 @@ from jahp_gui.codec.fixed_point import (
 )
 from jahp_gui.codec.priors.base import CodingState, FrozenPrior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
-from jahp_gui.codec.priors.hyper import HYPER_STRIDE, HyperAnalysis, load_encoder_side
+from jahp_gui.codec.priors.hyper import HYPER_STRIDE, HyperAnalysis, load_encoder_side, shrunk
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.codec.tables import NARROW_WIDTH, SymbolTables
+from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.wavefront import wavefronts
 
 COMPRESSED_COUNT = 2048  # entries of the stored table of log(1 + |ŷ|); larger magnitudes use the last
@@ -32,6 +33,8 @@ POSITION_UNIT = (1 << ACTIVATION_BITS) // (4 * STEPS_PER_ANCHOR)  # and t / 4 of
 GAIN_UNIT = 2.0**-ACTIVATION_BITS  # of the stored gains
 MEAN_LIMIT = 1 << 30
 FEATURE_ROWS = 64  # of hyper features computed at a time; even
+FEATURE_SIDE = 2048  # latent positions; hyper features of longer sides are computed in parts, which bounds memory
+FEATURE_MARGIN = 8  # latent positions around a part: its three convolutions reach 1 + 2 + 4, and ẑ is there whole
 BATCH = 512  # positions whose rows are computed at a time where nothing forces fewer
 
 
@@ -102,22 +105,30 @@ class FrozenGaussian(FrozenPrior):
         return GaussianState(self, features, coarse, height, width, gain_index)
 
     def _hyper_features(self, z_hat: np.ndarray, height: int, width: int, gain_index: int) -> Tensor:
-        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers, held in float32.
+        """h_s of ẑ (h/4, w/4, C): (h, w, F) integers, held in float32."""
+        features = torch.empty(height, width, len(self.out.unit), dtype=torch.float32)
+        for tile in tiles(height, width, FEATURE_MARGIN, FEATURE_SIDE):
+            around = z_hat[shrunk(tile.rows_with_margin), shrunk(tile.columns_with_margin)]
+            self._fill_features(features[tile.rows, tile.columns], around, tile.inner, gain_index)
+        return features
+
+    def _fill_features(self, features: Tensor, z_hat: np.ndarray, inner: tuple[slice, slice], gain_index: int) -> None:
+        """Write h_s of ẑ at the rows and columns `inner` to `features`.
 
         The widest map, that before the last convolution, is there a band of rows at a time.
         """
         z = torch.from_numpy(z_hat[:, :, : self.config.hyper_channels].astype(np.float32)) * Z_UNIT
         h = torch.cat([z, torch.full((*z.shape[:2], 1), float(POSITION_UNIT * gain_index))], 2)
         h = pixel_shuffle(convolve3(self.up2, h))
-        features = torch.empty(height, width, len(self.out.unit), dtype=torch.float32)
-        for top in range(0, height, FEATURE_ROWS):
-            bottom = min(top + FEATURE_ROWS, height)
+        rows, columns = inner
+        for top in range(rows.start, rows.stop, FEATURE_ROWS):
+            bottom = min(top + FEATURE_ROWS, rows.stop)
             # The last convolution reads one row more on either side, and two rows here are one of h.
             around = slice(max(top // 2 - 1, 0), min(bottom // 2 + 1, len(h)))
             wide = pixel_shuffle(convolve3(self.up1, h, around))
             first = 2 * around.start
-            features[top:bottom] = convolve3(self.out, wide, slice(top - first, bottom - first))[:, :width]
-        return features
+            band = convolve3(self.out, wide, slice(top - first, bottom - first))
+            features[top - rows.start : bottom - rows.start] = band[:, columns]
 
     def _coarse(self, z_hat: np.ndarray, height: int, width: int) -> Tensor:
         """What the coarse means are made of, (h, w, channels) integers, held in float32."""
@@ -145,11 +156,12 @@ class GaussianState(CodingState):
         self.position = float(POSITION_UNIT * gain_index)
         self.width = width
         if prior.has_context:
-            # Two rows above and two columns on either side stay zero: the padding of the masked convolution.
-            self.stride = width + 4
+            # Two rows above and two columns on the left stay zero: the padding of the masked convolution. What is right
+            # of a row is left of the next. NumPy's zeros take memory where they are written to, PyTorch's everywhere.
+            self.stride = width + 2
             cells = (height + 2) * self.stride
-            self.latents = torch.zeros(cells, prior.config.latent_channels, dtype=torch.int16)
-            self.reduced = torch.zeros(cells, prior.config.context_reduction, dtype=torch.float32)
+            self.latents = torch.from_numpy(np.zeros((cells, prior.config.latent_channels), np.int16))
+            self.reduced = torch.from_numpy(np.zeros((cells, prior.config.context_reduction), np.float32))
             self.neighbours = torch.tensor([dy * self.stride + dx for dy, dx in CAUSAL_OFFSETS])
 
     def _cells(self, positions: np.ndarray) -> Tensor:
