@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +21,14 @@ from jahp_gui.cli import main
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.errors import ModelError, UsageError
+from jahp_gui.codec.errors import ImageError, JahpError, ModelError, UsageError
+from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
 from jahp_gui.commands.freeze import published
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
-from jahp_gui.training.data import CropSource, klt_basis
+from jahp_gui.training.data import CropSource, klt_basis, scaled_versions
 from jahp_gui.training.freeze import freeze, load_trained
 from jahp_gui.training.objective import Phase, TrainingModel
 from jahp_gui.training.optimizer import Optimizer
@@ -83,6 +86,26 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(images: Path, tmp_path: Pat
     for name, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
         torch.testing.assert_close(resumed.ema[name], whole.ema[name], msg=name)
+
+
+def test_a_run_goes_on_at_the_rates_of_its_configuration(images: Path, tmp_path: Path) -> None:
+    run_steps(configuration(images, tmp_path, muon_learning_rate=1e-3), 1)
+    rates = {"learning_rate": 1e-5, "fast_learning_rate": 2e-5, "muon_learning_rate": 3e-5}
+    resumed = run_steps(configuration(images, tmp_path, beta2=0.9, **rates), 0)
+    groups = [group for optimizer in resumed.optimizer.optimizers for group in optimizer.param_groups]
+    assert [group["peak"] for group in groups] == list(rates.values())
+    assert [group["betas"] for group in groups if "betas" in group] == [(0.9, 0.9)] * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"priors": ("context",)}, {"muon_learning_rate": 1e-3}, {"train_transforms": False}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_run_of_other_parts_does_not_go_on(images: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    run_steps(configuration(images, tmp_path), 1)
+    with pytest.raises(UsageError, match=r"checkpoint\.pt was saved with another configuration"):
+        run_steps(configuration(images, tmp_path, **change), 0)
 
 
 @pytest.mark.parametrize("muon", [0.0, 3e-3])
@@ -161,22 +184,66 @@ def test_the_schedule_ends_with_its_minutes_and_logs_a_validation(images: Path, 
     assert entries[-1]["bpp"]["joint"][-1] > 0
 
 
-def test_a_terminated_run_saves_its_checkpoint_first(images: Path, tmp_path: Path) -> None:
-    config = configuration(images, tmp_path, minutes=60.0)
-    done = threading.Event()
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_stops_a_run_with_its_checkpoint_saved_and_a_second_one_acts_at_once(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    one_step, signals = loop.Run.one_step, 1
 
-    def terminate() -> None:
-        while not done.wait(1.0):
-            os.kill(os.getpid(), signal.SIGTERM)
+    def disturbed(run: loop.Run) -> torch.Tensor:
+        for _ in range(signals):
+            signal.raise_signal(number)
+        return one_step(run)
 
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the run listens, however busy the machine is
+    def at_once(number: int, frame: FrameType | None) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(loop.Run, "one_step", disturbed)
+    before = signal.signal(number, at_once)
     try:
-        threading.Thread(target=terminate).start()
-        saved = loop.load_checkpoint(loop.train(config, say=lambda message: None))
+        saved = loop.load_checkpoint(loop.train(configuration(images, tmp_path), say=lambda message: None))
+        assert saved["step"] == 1
+        assert signal.getsignal(number) is at_once
+        signals = 2
+        with pytest.raises(InterruptedError):
+            loop.train(configuration(images, tmp_path), say=lambda message: None)
+        assert signal.getsignal(number) is at_once
     finally:
-        done.set()
-        signal.signal(signal.SIGTERM, before)
-    assert 0 <= saved["trained_seconds"] < 600
+        signal.signal(number, before)
+
+
+def test_a_run_needs_no_main_thread(images: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        config = configuration(images, tmp_path, minutes=0.001)
+        assert pool.submit(loop.train, config, say=lambda message: None).result().exists()
+
+
+@pytest.mark.parametrize("folder", ["empty", "missing"])
+def test_a_wrong_folder_of_validation_is_told_before_the_training(images: Path, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    config = configuration(images, tmp_path / "run", validation=str(tmp_path / folder), minutes=0.001)
+    with pytest.raises(JahpError, match=folder) as caught:
+        loop.train(config, say=lambda message: None)
+    assert "training" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_sees_images_as_the_codec_does(images: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.jpg" if sys.platform == "linux" else b"cafe.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.open(images / "0.png").save(path, exif=exif)
+    (version,) = scaled_versions(path, 1, 1.0, 64, seed=0)
+    assert version.shape == (140, 120, 3)
+    np.testing.assert_array_equal(version, load_image(path).rgb)
+
+
+def test_images_that_give_no_crop_are_told(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No image in .* is as large as a crop"):
+        CropSource.from_folders((str(images),), 192, 1, 1.0, 0, torch.device("cpu"))
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"bad\.png"):
+        CropSource.from_folders((str(images), str(tmp_path)), 64, 1, 1.0, 0, torch.device("cpu"))
 
 
 def test_shortcuts_start_as_the_klt_of_the_training_blocks(images: Path) -> None:
@@ -265,6 +332,7 @@ def test_priors_can_be_trained_on_transforms_that_stay(images: Path, tmp_path: P
     moved = {name for name, value in first.ema.items() if not torch.equal(second.model.state_dict()[name], value)}
     assert moved
     assert all(name.startswith("priors.") for name in moved)
+    load_trained([tmp_path / name / loop.CHECKPOINT for name in ("first", "second")])
 
 
 def test_the_synthesis_can_learn_while_the_latents_stay(images: Path, tmp_path: Path) -> None:
@@ -295,6 +363,17 @@ def test_a_frozen_checkpoint_is_a_model_that_encodes_and_decodes(images: Path, t
     rgb = np.asarray(Image.open(next(images.glob("*.png"))))
     for prior in priors:
         assert decode(encode(model, rgb, prior=prior).data, model=model).rgb.shape == rgb.shape
+
+
+def test_runs_over_different_transforms_make_no_model(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seed, prior in (("run", 1, "joint"), ("other", 2, "factorized")):
+        run_steps(configuration(images, tmp_path / name, priors=(prior,), seed=seed), 2)
+    checkpoints = [str(tmp_path / name / loop.CHECKPOINT) for name in ("run", "other")]
+    assert main(["freeze", *checkpoints, str(tmp_path / "mine"), "--id", "x", "--title", "X"]) == 2
+    assert f"{checkpoints[1]} has other transforms than {checkpoints[0]};" in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
 
 
 def test_a_model_gets_other_priors_and_its_other_files_stay(images: Path, tmp_path: Path) -> None:
@@ -384,6 +463,34 @@ def test_wrong_configurations_are_named(tmp_path: Path, content: str, complaint:
     (tmp_path / "c.toml").write_text(content)
     with pytest.raises(UsageError, match=complaint):
         TrainConfig.load(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"images": "photos"}, "wrong kind: images"),
+        ({"images": []}, "images must be one folder or more"),
+        ({"start_from": "models/psnr-11", "seed": True}, "wrong kind: start_from, seed"),
+        ({"priors": ["joint", "joined"]}, "priors must be one or more of factorized, "),
+        ({"priors": []}, "priors must be one or more of"),
+        ({"minutes": "5"}, "wrong kind: minutes"),
+        ({"minutes": 0}, "minutes must be a number above zero"),
+        ({"minutes": float("inf")}, "minutes must be a number above zero"),
+        ({"crop": 100}, "crop must be a multiple of 64"),
+        ({"crop": 0}, "crop must be a multiple of 64"),
+        ({"batch": 0}, "batch must be 1 or more"),
+        ({"scales_per_image": 0}, "scales_per_image must be 1 or more"),
+        ({"model": {"objective": "psnr"}}, "objective must be mse or ms-ssim"),
+        ({"model": {"transform": "papr"}}, "transform must be efficient or paper"),
+        ({"model": {"transform_widths": [4, "4"], "hyper_width": 4.5}}, "wrong kind: transform_widths, hyper_width"),
+    ],
+    ids=json.dumps,
+)
+def test_values_that_no_run_can_have_are_named(change: dict[str, Any], complaint: str) -> None:
+    values = {"images": ["photos"], "validation": "photos", "output": "run", "minutes": 5, "model": {}}
+    assert TrainConfig.from_dict(values).minutes == 5
+    with pytest.raises(JahpError, match=complaint):
+        TrainConfig.from_dict(values | change)
 
 
 def test_unknown_keys_of_the_model_are_named() -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from jahp_gui.codec.errors import ModelError
+
+CHOICES = {"transform": ("efficient", "paper"), "objective": ("mse", "ms-ssim")}
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,17 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
-        """Build from parsed TOML or JSON; lists become tuples. Raises `ModelError` for an unknown key."""
+        """Build from parsed TOML or JSON; lists become tuples. Raises `ModelError` for an unknown key or value."""
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ModelError(f"The model configuration has unknown keys ({', '.join(sorted(unknown))}); remove them.")
-        return cls(**with_tuples(values))
+        config = cls(**with_tuples(values))
+        if wrong := wrong_kinds(config):
+            raise ModelError(f"The model configuration has values of the wrong kind: {', '.join(wrong)}.")
+        for name, choices in CHOICES.items():
+            if getattr(config, name) not in choices:
+                raise ModelError(f"The model configuration's {name} must be {' or '.join(choices)}.")
+        return config
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -45,3 +53,17 @@ class ModelConfig:
 def with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     """Parsed TOML or JSON with its lists as tuples, which frozen configurations hold."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def wrong_kinds(config: Any) -> list[str]:
+    """The fields of a configuration that hold something else than their annotations say."""
+    return [field.name for field in fields(config) if not is_of_kind(getattr(config, field.name), field.type)]
+
+
+def is_of_kind(value: Any, kind: Any) -> bool:
+    """Whether a value fits an annotation; a whole number fits float, too, and true is no number."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(is_of_kind(entry, get_args(kind)[0]) for entry in value)
+    if kind is float:
+        kind = float | int
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)

@@ -11,7 +11,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Train a model, or go on where an earlier call stopped. The configuration names the\n"
         "folders of images and of the output, which gets checkpoint.pt and log.jsonl. The log\n"
-        "is printed too, one JSON object a line.",
+        "is printed too, one JSON object a line. Ctrl+C saves the checkpoint and stops, a\n"
+        "second one stops at once.",
         """
 jahp train jahp_gui/training/configs/family_joint.toml
 jahp train my.toml --minutes 30                             stop after half an hour, the checkpoint saved

@@ -1,11 +1,13 @@
 """The training configuration: one TOML file, every hyperparameter on a line with its reason."""
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from jahp_gui.codec.config import ModelConfig, with_tuples
+from jahp_gui.codec.choices import PRIOR_NAMES
+from jahp_gui.codec.config import ModelConfig, with_tuples, wrong_kinds
 from jahp_gui.codec.errors import UsageError
 
 
@@ -52,13 +54,35 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
-        """Inverse of `to_dict`. Raises `UsageError` for unknown or missing keys."""
+        """Inverse of `to_dict`. Raises `UsageError` for unknown or missing keys and values that no run can have.
+
+        What is wrong with the model's values is a `ModelError`.
+        """
         known = {entry.name for entry in fields(cls)}
         missing = {"images", "validation", "output", "minutes"} - set(values)
         if set(values) - known or missing:
             wrong = sorted(set(values) - known) or sorted(missing)
             raise UsageError(f"The training configuration has unknown or missing keys: {', '.join(wrong)}.")
-        return cls(**{**with_tuples(values), "model": ModelConfig.from_dict(values["model"])})
+        config = cls(**{**with_tuples(values), "model": ModelConfig.from_dict(values["model"])})
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """Raise `UsageError` for values that no run can have."""
+        if wrong := wrong_kinds(self):
+            raise UsageError(f"The training configuration has values of the wrong kind: {', '.join(wrong)}.")
+        priors = PRIOR_NAMES.values()
+        demands = {
+            "images": (self.images, "one folder or more"),
+            "minutes": (0 < self.minutes < math.inf, "a number above zero"),
+            "priors": (self.priors and {*self.priors} <= {*priors}, f"one or more of {', '.join(priors)}"),
+            "crop": (self.crop > 0 and self.crop % 64 == 0, "a multiple of 64"),
+            "batch": (self.batch > 0, "1 or more"),
+            "scales_per_image": (self.scales_per_image > 0, "1 or more"),
+        }
+        for name, (holds, demand) in demands.items():
+            if not holds:
+                raise UsageError(f"The training configuration's {name} must be {demand}.")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,6 +1,8 @@
 """Training crops from images that are decoded once and stay in memory, on the device that trains."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +11,15 @@ from PIL import Image
 from torch import Tensor
 
 from jahp_gui.codec.errors import UsageError
-
-SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp"}
+from jahp_gui.codec.images import find_images, load_image
 
 
 def image_files(folders: tuple[str, ...]) -> list[Path]:
-    """All images of the folders, sorted by path. Raises `UsageError` when there are none."""
-    files = sorted(path for folder in folders for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES)
+    """All images of the folders, sorted by path. Raises `UsageError` when there are none, and as `find_images` does."""
+    files = sorted(path for folder in folders for path in find_images(folder))
     if not files:
-        raise UsageError(f"No training images in {', '.join(folders)}; check the folders in the configuration.")
+        raise UsageError(f"There are no images in {', '.join(folders)}; check the folders in the configuration.")
     return files
-
-
-def load_rgb(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3)."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def scaled_versions(path: Path, count: int, smallest: float, minimum_side: int, seed: int) -> list[np.ndarray]:
@@ -32,9 +27,8 @@ def scaled_versions(path: Path, count: int, smallest: float, minimum_side: int, 
 
     Web photos are smoother per pixel than the camera originals people compress; downscaling restores the detail.
     """
-    generator = np.random.default_rng((seed, *path.name.encode()))
-    with Image.open(path) as image:
-        rgb = image.convert("RGB")
+    generator = np.random.default_rng((seed, *os.fsencode(path.name)))
+    rgb = Image.fromarray(load_image(path).rgb)
     versions = []
     for scale in generator.uniform(smallest, 1.0, count):
         scale = max(scale, minimum_side / min(rgb.size))
@@ -64,9 +58,14 @@ class CropSource:
     def from_folders(
         cls, folders: tuple[str, ...], crop: int, scales: int, smallest: float, seed: int, device: torch.device
     ) -> "CropSource":
+        """Of all images of the folders. Raises `UsageError` where none has room for a crop, `ImageError` for damage."""
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(scaled_versions, path, scales, smallest, crop, seed) for path in image_files(folders)]
-            return cls([version for job in jobs for version in job.result()], crop, device)
+            jobs = pool.map(lambda path: scaled_versions(path, scales, smallest, crop, seed), image_files(folders))
+            versions = list(chain.from_iterable(jobs))
+        if not versions:
+            names = ", ".join(folders)
+            raise UsageError(f"No image in {names} is as large as a crop, {crop}×{crop} pixels; choose larger ones.")
+        return cls(versions, crop, device)
 
     def batch(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` crops: float32 (count, 3, crop, crop) in [0, 1] on the device. `generator` is a CPU generator."""

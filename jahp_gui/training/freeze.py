@@ -26,9 +26,15 @@ from jahp_gui.training.objective import TrainingModel
 def load_trained(checkpoints: Sequence[Path]) -> tuple[TrainingModel, list[dict[str, Any]]]:
     """The averaged weights of one or more runs over the same transforms, and what each run was.
 
-    Transforms come from the first checkpoint, every prior from the last one that has it.
+    Transforms come from the first checkpoint, every prior from the last one that has it. Raises `UsageError` where the
+    latents of a run are not the first's; the synthesis may be another one, as priors know nothing of it.
     """
     saved = [load_checkpoint(Path(path)) for path in checkpoints]
+    first = latent_weights(saved[0]["ema"])
+    for path, entry in zip(checkpoints[1:], saved[1:], strict=True):
+        other = latent_weights(entry["ema"])
+        if other.keys() != first.keys() or any(not torch.equal(other[name], first[name]) for name in first):
+            raise UsageError(f"{path} has other transforms than {checkpoints[0]}; freeze it to a model of its own.")
     configs = [TrainConfig.from_dict(json.loads(entry["config"])) for entry in saved]
     priors = tuple(dict.fromkeys(name for config in configs for name in config.priors))
     model = TrainingModel(configs[0].model, priors)
@@ -41,6 +47,11 @@ def load_trained(checkpoints: Sequence[Path]) -> tuple[TrainingModel, list[dict[
         for entry, config in zip(saved, configs, strict=True)
     ]
     return model.eval(), runs
+
+
+def latent_weights(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What the latents of a model, and so its priors, depend on."""
+    return {name: value for name, value in state.items() if name.startswith(("analysis.", "gain."))}
 
 
 @torch.no_grad()

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 
 from jahp_gui.codec import metrics
+from jahp_gui.codec.images import load_image
 from jahp_gui.codec.latent_coding import encode_latents, known_rows
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors.base import FrozenPrior
 from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.codec.tables import NARROW_HALF, WIDE_HALF
-from jahp_gui.training.data import image_files, load_rgb
+from jahp_gui.training.data import image_files
 from jahp_gui.training.freeze import load_trained
 from jahp_gui.training.objective import TrainingModel
 from jahp_gui.training.validation import pad_to
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("| λ | PSNR change, dB | " + " | ".join(f"{name}: bytes, escapes" for name in trained.each_prior()) + " |")
     print("|---" * (2 + len(trained.priors)) + "|")
     for anchor, lmbda in enumerate(trained.config.lmbda_anchors):
-        results = [compare(trained, frozen, load_rgb(file), anchor) for file in files]
+        results = [compare(trained, frozen, load_image(file).rgb, anchor) for file in files]
         change = float(np.mean([result[0] for result in results]))
         columns = []
         for name in trained.each_prior():
@@ -54,7 +55,7 @@ def compare(
 ) -> tuple[float, dict[str, tuple[float, float, int]], int]:
     """(PSNR change, per prior (bytes written, bytes estimated, escapes), latents) of one image at one anchor."""
     height, width, _ = rgb.shape
-    x = pad_to(torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255, 64)
+    x = pad_to(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, 64)
     position = torch.tensor([float(anchor)])
     gain = trained.gain.gain(position)
     y_float = rounded(trained.analysis(x) * gain[:, :, None, None])

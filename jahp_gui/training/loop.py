@@ -5,9 +5,12 @@ import json
 import math
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -16,7 +19,7 @@ from torch import Tensor, nn
 
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.training.config import TrainConfig
-from jahp_gui.training.data import CropSource, klt_basis
+from jahp_gui.training.data import CropSource, image_files, klt_basis
 from jahp_gui.training.objective import Phase, TrainingModel
 from jahp_gui.training.optimizer import Optimizer
 from jahp_gui.training.thaw import thaw
@@ -30,21 +33,42 @@ LOG_SECONDS = 30.0
 def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], None] = print) -> Path:
     """Run `config`, continuing from its folder's checkpoint where there is one; returns the checkpoint's path.
 
-    Stops at the end of the schedule, or after `minutes` of this call, or at SIGTERM, with the checkpoint saved.
+    Stops, with the checkpoint saved, at the end of the schedule, after `minutes` of this call, or at SIGTERM or Ctrl+C.
     """
+    image_files((config.validation,))  # a wrong folder is told now, not after the minutes until the first validation
     rank, world, device = start_processes()
     source = CropSource.from_folders(
         config.images, config.crop, config.scales_per_image, config.smallest_scale, config.seed, device
     )
     run = Run(config, source, device, rank, world, say if rank == 0 else lambda message: None)
-    previous = signal.signal(signal.SIGTERM, lambda number, frame: run.stop())
     try:
-        run.until(time.monotonic() + 60 * minutes)
+        with calling_at_signals(run.stop):
+            run.until(time.monotonic() + 60 * minutes)
     finally:
-        signal.signal(signal.SIGTERM, previous)
         if world > 1:
             dist.destroy_process_group()
     return Path(config.output) / CHECKPOINT
+
+
+@contextmanager
+def calling_at_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """The first SIGTERM and the first Ctrl+C call `stop`, a second one does what it did before."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    previous: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, previous[number])
+        stop()
+
+    try:
+        for number in previous:
+            signal.signal(number, handle)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def start_processes() -> tuple[int, int, torch.device]:
@@ -84,14 +108,8 @@ class Run:
         self.step, self.trained_seconds = 0, 0.0
         folder = Path(config.output)
         saved = load_checkpoint(folder / CHECKPOINT) if (folder / CHECKPOINT).exists() else None
-        if saved is not None:
-            self.model.load_state_dict(saved["model"])
-        elif config.start_from:
-            for start in map(Path, config.start_from):
-                state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
-                self.model.load_state_dict(fitted(state, self.model), strict=False)
-        else:
-            self.model.start_from_klt(klt_basis(source, config.model.latent_channels))
+        if saved is None:
+            self.start()
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if world > 1:
             for value in self.model.state_dict().values():
@@ -101,9 +119,26 @@ class Run:
         self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.optimizer = Optimizer(self.model, config)
         if saved is not None:
-            self.ema = {name: value.to(device) for name, value in saved["ema"].items()}
+            self.resume(saved)
+
+    def start(self) -> None:
+        """Give the model the weights that training starts from."""
+        for start in map(Path, self.config.start_from):
+            state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
+            self.model.load_state_dict(fitted(state, self.model), strict=False)
+        if not self.config.start_from:
+            self.model.start_from_klt(klt_basis(self.source, self.config.model.latent_channels))
+
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Go on from a checkpoint. Raises `UsageError` for that of a model or an optimiser of other parts."""
+        try:
+            self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.step, self.trained_seconds = saved["step"], saved["trained_seconds"]
+        except (RuntimeError, ValueError) as error:  # torch's words for them
+            path = Path(self.config.output) / CHECKPOINT
+            raise UsageError(f"{path} was saved with another configuration; choose another output.") from error
+        self.ema = {name: value.to(self.device) for name, value in saved["ema"].items()}
+        self.step, self.trained_seconds = saved["step"], saved["trained_seconds"]
 
     def until(self, deadline: float) -> None:
         """Train until the schedule ends or the clock reaches `deadline`, then save."""

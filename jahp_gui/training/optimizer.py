@@ -22,6 +22,7 @@ FAST_PARAMETERS = (
 NEVER_MUON = (*FAST_PARAMETERS, "shortcut.")  # shortcuts start at the KLT
 MUON_ITERATIONS = 4  # of Newton and Schulz: they start at singular values of very different size and end near one
 MUON_ROWS = 256  # at most: orthogonalising costs the square of them, and is done in parts where there are more
+CONFIGURED = {"peak", "betas"}  # what a group has from the configuration, which may have changed since a checkpoint
 
 
 class Optimizer:
@@ -83,8 +84,12 @@ class Optimizer:
         return [optimizer.state_dict() for optimizer in self.optimizers]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Go on from `state_dict`, at the configured rates. Raises `ValueError` for one of other parameters."""
         for optimizer, state in zip(self.optimizers, states, strict=True):
+            configured = [{key: group[key] for key in CONFIGURED & group.keys()} for group in optimizer.param_groups]
             optimizer.load_state_dict(state)
+            for group, values in zip(optimizer.param_groups, configured, strict=True):
+                group.update(values)
 
 
 def is_matrix(name: str, parameter: Tensor) -> bool:

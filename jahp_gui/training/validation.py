@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from jahp_gui.codec.distortion import distortion as distortion_of
+from jahp_gui.codec.images import load_image
 from jahp_gui.codec.priors.rounding import rounded
-from jahp_gui.training.data import image_files, load_rgb
+from jahp_gui.training.data import image_files
 from jahp_gui.training.objective import TrainingModel
 
 
@@ -37,11 +37,11 @@ def pad_to(x: Tensor, multiple: int) -> Tensor:
 def validate(model: TrainingModel, folder: str, device: torch.device, synthesise: bool = True) -> Score:
     """Rate (estimated) and distortion (8-bit RGB) of every image of the folder at every anchor."""
     anchors = model.config.lmbda_anchors
-    files: list[Path] = image_files((folder,))
+    files = image_files((folder,))
     bpp = {name: [0.0] * len(anchors) for name in model.each_prior()}
     distortion, psnr = [0.0] * len(anchors), [0.0] * len(anchors)
     for file in files:
-        x = torch.from_numpy(load_rgb(file).copy()).permute(2, 0, 1)[None].to(device).float() / 255
+        x = torch.from_numpy(load_image(file).rgb).permute(2, 0, 1)[None].to(device).float() / 255
         y = model.analysis(pad_to(x, 64))
         for anchor in range(len(anchors)):
             position = torch.tensor([float(anchor)], device=device)
