@@ -22,7 +22,7 @@ from jahp_gui.bench_goals import GOALS, NAMES, TASKS
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.models import Card, read_card
 from jahp_gui.codec.priors.gaussian import OUTPUT_SCALE, GaussianPrior, index_of
-from jahp_gui.codec.rate_scale import BENCH_LMBDA, gain_index_of
+from jahp_gui.codec.rate_scale import gain_index_of
 from jahp_gui.codec.transforms import PaperAnalysis
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def measure(model: "Model", rgb: np.ndarray, lmbda: float, repeat: int) -> dict[
     spread = float(y_hat.astype(np.float64).std())
     channels = model.config.latent_channels
     with tempfile.TemporaryDirectory(prefix="jahp-") as folder:
-        paper = Model(random_model(Path(folder), paper_config(N, channels), rgb, spread, BENCH_LMBDA))
+        paper = Model(random_model(Path(folder), paper_config(N, channels), rgb, spread, lmbda))
         paper.prior(PRIOR), paper.analysis(rgb[:64, :64])  # everything is read before the folder goes
     sides = {"mbt2018": mbt2018_jobs(N, channels, rgb, spread)}
     sides |= {name: jobs(which, rgb, lmbda) for name, which in (("paper", paper), ("default", model))}
@@ -128,7 +128,10 @@ def void(_: object) -> None:
 
 
 def paper_config(n: int, m: int) -> ModelConfig:
-    """The sizes of mbt2018, of which only the hyper-synthesis differs: 3×3 and shuffles for transposed 5×5."""
+    """The transforms of mbt2018, and hyper-networks and context model of about its sizes, built as this codec's are.
+
+    Theirs has transposed 5×5 convolutions where h_s has 3×3 and shuffles, and no reduction before the context model.
+    """
     return ModelConfig(
         transform="paper",
         latent_channels=m,

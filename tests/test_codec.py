@@ -135,23 +135,27 @@ def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
 ) -> None:
     """As a search that makes files of six steps of λ more, which one of MS-SSIM can at low rates."""
     rgb, plain = photo(160, 160), target.encode_searched
+    smallest, wanted, largest = (len(encode(tiny_model, rgb, lmbda=lmbda).data) for lmbda in (0.0016, 0.02, 0.2))
+    refined: list[int] = []
 
     def search(problem: Problem, effort: int) -> Encoded:
-        return (
-            plain(replace(problem, gain_index=min(problem.gain_index + 6, 112)), 0) if effort > 1 else plain(problem, 0)
-        )
+        if effort > 1:
+            refined.append(problem.gain_index)
+            problem = replace(problem, gain_index=min(problem.gain_index + 6, 112))
+        return plain(problem, 0)
+
+    def found(n_bytes: float) -> int:
+        return len(encode_to_target(tiny_model, rgb, Target("bytes", n_bytes), effort=2).data)
 
     monkeypatch.setattr(target, "encode_searched", search)
-    wanted = len(encode(tiny_model, rgb, lmbda=0.02).data)
-    assert len(encode_to_target(tiny_model, rgb, Target("bytes", wanted), effort=2).data) == pytest.approx(
-        wanted, rel=0.02
-    )
-    largest = len(encode(tiny_model, rgb, lmbda=0.2).data)
+    assert found(wanted) == pytest.approx(wanted, rel=0.02)
+    assert found(largest) == largest
     with pytest.raises(UsageError, match="nearest is more"):
-        encode_to_target(
-            tiny_model, rgb, Target("bytes", 0.98 * len(encode(tiny_model, rgb, lmbda=0.0016).data)), effort=2
-        )
-    assert len(encode_to_target(tiny_model, rgb, Target("bytes", largest), effort=2).data) == largest
+        found(0.98 * smallest)
+    refined.clear()
+    with pytest.raises(UsageError, match="nearest is less"):
+        found(2 * largest)
+    assert refined == [], "what no search can mend is told before it"
 
 
 def test_targets_out_of_reach_say_which_side(tiny_model: Model) -> None:

@@ -1,9 +1,11 @@
 """`jahp evaluate`: real files, averages, BD-rates, the report, and going on after a stop."""
 
+import argparse
 import csv
 import dataclasses
 import json
 import math
+import os
 import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from jahp_gui.codec.codec import decode, encode
+from jahp_gui.codec.codec import Encoded, decode, encode, encode_y
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.effort import Problem
 from jahp_gui.codec.errors import ImageError, JahpError, OutputError, UsageError
 from jahp_gui.codec.metrics import psnr
 from jahp_gui.codec.model import Model
@@ -24,7 +27,7 @@ from jahp_gui.codec.priors import PRIORS
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
 from jahp_gui.codec.priors.gaussian import GaussianPrior
 from jahp_gui.codec.transforms import build_transforms
-from jahp_gui.evaluation import cost, measure, plan, plots, report, results
+from jahp_gui.evaluation import command, cost, measure, plan, plots, report, results
 from jahp_gui.evaluation.claims import judge, ladder_steps, line_ups
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.evaluation.plan import ImageFile, LearnedSeries, Plan
@@ -182,6 +185,54 @@ def test_an_effort_is_one_more_curve_of_the_joint_prior(folder: Path, tmp_path: 
             assert found[image, codec]["psnr"] == pytest.approx(psnr(rgb, decode(data, model=tiny_model).rgb), abs=1e-3)
     with pytest.raises(UsageError, match="--efforts"):
         plan.make_plan(folder, ["tiny"], ["factorized"], classical=["none"], efforts=[1])
+
+
+def test_a_name_that_is_no_text_is_evaluated_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    Image.fromarray(synthetic(1, 64, 48)).save(path)
+    arguments = ("--models", "tiny", "--priors", "joint", "--lmbdas", "0.05", "--classical", "none", "--jobs", "1")
+    outputs = ("--out", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--report", tmp_path / "report")
+    for _ in range(2):  # the second time from the rows that were kept
+        jahp("evaluate", tmp_path, *outputs, *arguments, "--force")
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["per_image"][0]["image"] == "caf?.png"
+    assert len((tmp_path / "r.rows.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_search_takes_the_time_for_every_picture_that_it_makes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for one that the row before has made."""
+    made: list[int] = []
+    synthesis = Model.synthesis
+
+    def counted(*arguments: Any) -> np.ndarray:
+        made.append(1)
+        return synthesis(*arguments)
+
+    image = ImageFile(folder / "dark.png", "")
+    card = find_model("tiny")
+    monkeypatch.setattr(Model, "synthesis", counted)
+    monkeypatch.setattr(measure, "_encode", lambda problem, effort: rounded(problem))
+    unit = measure.LearnedUnit(image, str(card.folder), "cpu", ((0.05, 0, "joint"), (0.05, 1, "joint")))
+    measure._warm_model(str(card.folder), "cpu")
+    made.clear()
+    assert len(list(unit.rows())) == 2
+    assert len(made) == 2, "the same latents, and their picture is made twice"
+
+
+def rounded(problem: Problem) -> Encoded:
+    height, width, _ = problem.rgb.shape
+    return encode_y(problem.model, problem.y, height, width, problem.prior, problem.gain_index)
+
+
+def test_rows_of_another_device_are_others_and_the_command_names_it(folder: Path, tiny_model: Model) -> None:
+    there = plan.make_plan(folder, ["tiny"], ["joint"], [0.05], ["none"], device="cuda")
+    here = plan.make_plan(folder, ["tiny"], ["joint"], [0.05], ["none"])
+    assert there.learned[0].version == here.learned[0].version + "-cuda"
+    assert results.describe(there, "", 1)["machine"]["device"] == "cuda"
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    arguments = parser.parse_args([str(folder), "--out", "r.json"])
+    assert command.command_line(arguments, "cuda").endswith(" --device cuda")
+    assert "--device" not in command.command_line(arguments, "cpu")
 
 
 def test_what_another_search_wrote_is_not_taken_for_this_ones(

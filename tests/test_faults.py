@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jahp_gui.cli import main
-from jahp_gui.codec import container
+from jahp_gui.codec import container, models
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.container import MAX_SIDE, Header, pack, read_stream
 from jahp_gui.codec.errors import (
@@ -570,7 +570,34 @@ def test_a_folder_that_is_named_like_an_installed_model_takes_not_its_place(
     (tmp_path / "tiny" / CARD).write_text("{")
     assert decode(encode(tiny_model, picture(20, 30)).data).model.card == tiny_model.card
     assert find_model("tiny") == tiny_model.card
-    complaint(lambda: find_model("./tiny"), ModelError)
+    for name in ("./tiny", Path("tiny")):
+        complaint(lambda name=name: find_model(name), ModelError)
+
+
+def test_a_model_is_read_from_its_folder_where_none_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model
+) -> None:
+    def missing() -> Path:
+        raise JahpError("The folder 'models' is missing from this installation.")
+
+    monkeypatch.setattr(models, "models_dir", missing)
+    assert Model.load(tiny_model.card.folder).card == tiny_model.card
+
+
+def test_a_folder_that_stands_first_is_read_and_not_another_of_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model
+) -> None:
+    """By a relative path, whose last part is the name of both."""
+    other, here = tmp_path / "first" / "tiny", tmp_path / "tiny"
+    for folder in (other, here):
+        shutil.copytree(tiny_model.card.folder, folder)
+    content = json.loads((other / CARD).read_text())
+    content["files"]["joint"] = "ab" * 32
+    (other / CARD).write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAHP_MODELS", os.pathsep.join((str(other.parent), ".")))
+    encoded = encode(tiny_model, picture(20, 30))
+    assert decode(encoded.data).model.card.folder == Path("tiny")
 
 
 def test_a_user_without_a_home_has_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@
 from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -262,11 +263,11 @@ def _model_for(header: Header, prior: str, name: str, model: Model | None, devic
     ):
         return model
     card = model_of_file(header.model_id, header.model_digest, prior, name)
-    return _cached_model(str(card.folder), card.digest(prior), device)
+    return _cached_model(card.folder, card.digest(prior), device)
 
 
 @lru_cache(maxsize=4)
-def _cached_model(folder: str, digest: bytes, device: str) -> Model:
+def _cached_model(folder: Path, digest: bytes, device: str) -> Model:
     """Models that files asked for; the digest in the key notices one that was replaced."""
     return Model.load(folder, device)
 

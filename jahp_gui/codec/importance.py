@@ -14,12 +14,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.metrics import squared_error
 
 GRID_CELLS = 1_000_000  # of the region at most
 FULL = 255
 OUTSIDE = 0.1  # what errors outside the region count for, where nobody says otherwise
-
-BAND_ROWS = 256  # of a large image, whose errors are summed part by part
 
 Plane = npt.NDArray[np.uint8]
 Rgb = npt.NDArray[np.uint8]
@@ -96,22 +95,17 @@ class Mask:
 
     def psnr_parts(self, a: Rgb, b: Rgb) -> tuple[float | None, float | None]:
         """PSNR in dB inside and outside, of images uint8 (height, width, 3); infinite where equal, None where empty."""
-        inside = self.inside()
-        errors, counts = [0, 0], [0, 0]
-        for top in range(0, self.height, BAND_ROWS):
-            band = slice(top, top + BAND_ROWS)
-            squares = np.square(a[band].astype(np.int32) - b[band]).sum(2)
-            for number, part in enumerate((inside[band], ~inside[band])):
-                errors[number] += int(squares[part].sum(dtype=np.int64))
-                counts[number] += 3 * int(np.count_nonzero(part))
-        parts = [
-            None if count == 0 else math.inf if error == 0 else 10 * math.log10(255**2 * count / error)
-            for error, count in zip(errors, counts, strict=True)
-        ]
-        return parts[0], parts[1]
+        inside = self.inside().astype(np.float32)
+        error, count = squared_error(a, b, inside), 3 * int(np.count_nonzero(inside))
+        return _psnr(error, count), _psnr(squared_error(a, b) - error, a.size - count)
 
     def _spread(self, cells: npt.NDArray) -> npt.NDArray:
         return cells.repeat(self.step, 0)[: self.height].repeat(self.step, 1)[:, : self.width]
+
+
+def _psnr(error: float, count: int) -> float | None:
+    """In dB, given the sum of the squares of so many errors."""
+    return None if count == 0 else math.inf if error == 0 else 10 * math.log10(255**2 * count / error)
 
 
 def step_of(width: int, height: int) -> int:

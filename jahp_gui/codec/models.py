@@ -183,15 +183,18 @@ def installed_models(unreadable: list[str] | None = None) -> list[Card]:
 
 
 def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
-    """A card by model id, or by the path of its folder: an installed model wins over a folder that happens to lie here.
+    """A card by the path of its folder, or by model id: of a plain name that is both, the installed model.
 
     Raises `UnknownModelError`; `ModelError` where the folder of that name has a damaged card.
     """
+    is_folder, is_path = (Path(name) / CARD).is_file(), isinstance(name, Path) or Path(name).name != name
+    if is_folder and is_path:
+        return read_card(Path(name))
     cards = installed_models()
     for card in cards:
         if card.model_id == str(name):
             return card
-    if (Path(name) / CARD).is_file():
+    if is_folder:
         return read_card(Path(name))
     _refuse_damaged(str(name))
     have = ", ".join(card.model_id for card in cards) or "none"

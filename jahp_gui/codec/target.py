@@ -14,6 +14,7 @@ from jahp_gui.codec.model import Model
 
 TOLERANCE = 0.02
 REFINED = 5  # files at most that a search of effort 2 or 3 writes on its way to a target
+REFINING_MOVES = 0.3  # a target that is further off than a search moves a file is refused before it
 UNITS = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}
 
 
@@ -91,12 +92,17 @@ def encode_to_target(
         around = [gain_index for gain_index in (low - 1, low, low + 1) if gain_index in model.gain_indices]
         return min({*tried, *around}, key=lambda gain_index: aim.preference(reached(gain_index)))
 
+    start = nearest(target)
+    if abs(reached(start) / target.value - 1) > REFINING_MOVES:
+        target.refuse_far(reached(start), model.lmbda(start))
     aim = target
     refined: dict[int, tuple[float, Encoded]] = {}
     while len(refined) < REFINED and (gain_index := nearest(aim)) not in refined:
         problem = replace(some_gain, gain_index=gain_index)
         encoded = encode_searched(problem, effort)
         value = target.reached_by(encoded, problem)
+        if progress is not None:
+            progress(encoded, value)
         refined[gain_index] = value, encoded
         aim = replace(target, value=target.value * reached(gain_index) / value)
     best = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))

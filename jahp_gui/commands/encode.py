@@ -29,7 +29,7 @@ from jahp_gui.commands.common import (
 if TYPE_CHECKING:
     from jahp_gui.codec import Encoded, Model
 
-SEARCH_STEPS = 10  # of `encode_to_target` at most: seven halvings of 113 gain indices and three neighbours
+SEARCH_STEPS = 11  # of `encode_to_target`: seven halvings of 113 gain indices, three neighbours, the file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

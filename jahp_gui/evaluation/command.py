@@ -96,11 +96,12 @@ def run(args: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         rows = measure(plan, RowCache(cache_path(args.out)), jobs, show)
-    results = evaluate(plan, rows, command_line(args), jobs)
+    results = evaluate(plan, rows, command_line(args, device), jobs)
     written = [args.out]
-    write_atomically(args.out, results.to_json().encode(), force=args.force)
+    # A file's name may be no text: it is then a name with question marks.
+    write_atomically(args.out, results.to_json().encode(errors="replace"), force=args.force)
     if args.csv:
-        write_atomically(args.csv, rows_to_csv(rows).encode(), force=args.force)
+        write_atomically(args.csv, rows_to_csv(rows).encode(errors="replace"), force=args.force)
         written.append(args.csv)
     if args.report:
         written += write_report(results, args.report / REPORT, args.force)
@@ -117,8 +118,8 @@ def cache_path(out: Path) -> Path:
     return out.with_suffix(".rows.jsonl")
 
 
-def command_line(args: argparse.Namespace) -> str:
-    """The command that these arguments came from, without what changes no number."""
+def command_line(args: argparse.Namespace, device: str) -> str:
+    """The command that these arguments came from, without what changes no number. device: where the transforms ran."""
     words = ["jahp", "evaluate", str(args.folder), "--out", str(args.out)]
     for name in ("csv", "report"):
         if getattr(args, name):
@@ -126,6 +127,8 @@ def command_line(args: argparse.Namespace) -> str:
     for name in ("models", "priors", "lmbdas", "classical", "efforts"):
         if getattr(args, name):
             words += [f"--{name}", *map(str, getattr(args, name))]
+    if device != "cpu":
+        words += ["--device", device]
     return shlex.join(words)
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -110,6 +111,8 @@ class LearnedUnit:
         analysis_seconds = time.perf_counter() - started
         picture, quality = None, _Quality(None, None)
         for lmbda, effort, prior in self.files:
+            if effort:
+                model.forget_picture()  # a search makes its own, and is to take the time for it
             started = time.perf_counter()
             encoded = _encode(Problem(model, rgb, y, prior, model.gain_index(lmbda)), effort)
             encode_seconds = analysis_seconds + time.perf_counter() - started
@@ -171,6 +174,9 @@ class PictureOnceModel(Model):
     _seconds = 0.0
     seconds_saved = 0.0
 
+    def forget_picture(self) -> None:
+        self._made = None
+
     def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
         if self._made is not None:
             made_index, made_from, picture = self._made
@@ -188,7 +194,7 @@ class PictureOnceModel(Model):
 @cache
 def _warm_model(folder: str, device: str) -> PictureOnceModel:
     """A model of this process with its transforms read and run once, so that the first image is not timed slower."""
-    model = PictureOnceModel(find_model(folder), device)
+    model = PictureOnceModel(find_model(Path(folder)), device)
     y_hat = model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0)
     model.synthesis(y_hat, 0, 64, 64)
     return model

@@ -41,7 +41,7 @@ def write_report(results: Results, path: Path, force: bool) -> list[Path]:
         if figure is not None:
             drawn.append(plot.name)
             files |= {f"{plot.name}{suffix}": save_bytes(figure, suffix) for suffix in (".png", ".svg")}
-    files[path.name] = report_text(results, drawn).encode()
+    files[path.name] = report_text(results, drawn).encode(errors="replace")  # a file's name may be no text
     for name, data in files.items():
         write_atomically(path.with_name(name), data, force=force)
     return [path.with_name(name) for name in files]
@@ -281,9 +281,10 @@ def _settings(results: Results) -> str:
     lines += [f"- `{key}`: {text}" for key, text in settings["classical"].items()]
     lines.append("- " + ", ".join(f"{name} {version}" for name, version in settings["versions"].items()))
     machine = settings["machine"]
+    elsewhere = "" if machine["device"] == "cpu" else f", transforms on {machine['device']}"
     lines.append(
-        f"- timed on {machine['processor']}, {machine['cores']} cores, {machine['processes']} process(es) at a time; "
-        "rows kept from an earlier run, maybe of an earlier release with the same weights, are as it measured them"
+        f"- timed on {machine['processor']}, {machine['cores']} cores{elsewhere}, {machine['processes']} process(es) "
+        "at a time; rows kept from an earlier run, maybe of an earlier release with the same weights, are as it measured them"
     )
     return "## Settings\n\n" + "\n".join(lines)
 

@@ -253,6 +253,7 @@ def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
         "machine": {
             "processor": _processor(),
             "cores": available_cores(),
+            "device": plan.learned[0].device if plan.learned else "cpu",  # of the transforms
             "processes": jobs,
         },
     }

@@ -86,7 +86,7 @@ class RowCache:
         try:
             with open(self._path, "a", encoding="utf-8") as file:
                 file.write("" if self._ends_with_line else "\n")
-                file.write(json.dumps(dataclasses.asdict(row), ensure_ascii=False, allow_nan=False) + "\n")
+                file.write(json.dumps(dataclasses.asdict(row), allow_nan=False) + "\n")
         except OSError as error:
             raise OutputError(f"The measured rows cannot be kept in {self._path} ({error.strerror}).") from error
         self._ends_with_line = True

@@ -50,11 +50,12 @@ def compress_folder(
 ) -> list[BatchRow]:
     """Every image of a folder as a `.jahp` in another one; what fails is told and the rest goes on.
 
-    replace: write over files that are there.
+    replace: write over files that were there before; never over that of an image of the same name, a.jpg and a.png.
     """
     from jahp_gui.codec.codec import encode
 
     paths, rows = find_images(source), []
+    written: set[str] = set()
     for number, path in enumerate(paths):
         job.progress(number / len(paths))
         try:
@@ -63,7 +64,9 @@ def compress_folder(
             lmbda = model.lmbda(choice.gain_index)
             # What is refined for minutes is one image at a time; the region is of another image.
             encoded = encode(model, rgb, prior=choice.prior, lmbda=lmbda, effort=choice.unrefined.effort)
-            write_atomically(target / f"{path.stem}.jahp", encoded.data, force=replace)
+            name = path.stem.casefold()
+            write_atomically(target / f"{path.stem}.jahp", encoded.data, force=replace and name not in written)
+            written.add(name)
             row = BatchRow(path.name, len(encoded.data), width * height)
         except JahpError as error:
             row = BatchRow(path.name, error=translated(str(error)))

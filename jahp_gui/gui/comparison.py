@@ -148,6 +148,7 @@ class ComparisonController(QObject):
             done,
             failed=failed,
             label=codec.label,
+            stopped=lambda: session.set_compare(**{name: CURRENT}),
         )
 
     def _is_awaited(self, name: str, what: object) -> bool:

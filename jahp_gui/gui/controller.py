@@ -284,10 +284,11 @@ class Controller(QObject):
             self._start_file(self._analysed, now, None)
 
     def _show_latents(self, result: LatentResult) -> None:
+        was_same = self._is_same_latents_wanted()
         self.session.latents = result
         self.session.results_changed.emit()
         self.session.maps_changed.emit()
-        if self._is_same_latents_wanted():
+        if was_same or self._is_same_latents_wanted():
             self._on_map_choice()
 
     # ------------------------------------------------------------ it rests

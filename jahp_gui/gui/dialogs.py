@@ -166,7 +166,8 @@ class SaveDialog(QFileDialog):
         path = Path(self.selectedFiles()[0])
         if path.suffix.lower() in self._suffixes:
             return path
-        return path.with_name(path.name + SUFFIX.findall(self.selectedNameFilter())[0])
+        of_type = SUFFIX.findall(self.selectedNameFilter()) or self._suffixes  # some systems' dialogs tell no type
+        return path.with_name(path.name + of_type[0])
 
     def _may_replace(self, path: Path) -> bool:
         buttons = QMessageBox.StandardButton

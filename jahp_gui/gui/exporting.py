@@ -35,12 +35,12 @@ def save_plot(path: Path, content: PlotContent, caption: str = "") -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     plotting.draw(axes, content)
-    if content.curves.points:
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, facecolor=content.colours.panel, labelcolor=content.colours.text)
     write_figure(path, figure, caption, content.colours.faint_text)
 
 
-def save_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
+def save_table(path: Path, rows: Sequence[Sequence[object]]) -> None:
     """Rows as CSV, the first one being the heading."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
@@ -120,9 +120,7 @@ def save_numbers(path: Path, rows: Sequence[tuple[str, str]], settings: Settings
     if suffix == ".npz":
         save_arrays(path, named_arrays({}, settings))
     elif suffix == ".csv":
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([("quantity", "value"), *settings.items()])
-        write_atomically(path, text.getvalue().encode(), force=True)
+        save_table(path, [("quantity", "value"), *settings.items()])
     else:
         _save_table_figure(path, rows, caption)
 

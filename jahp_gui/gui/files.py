@@ -194,9 +194,15 @@ class FileController(QObject):
         assert opened is not None
         item.original = original
         session.clear_results()
-        card = next((card for card in session.cards if card.model_id == opened.choice.model_id), None)
-        if card is not None and card is not session.card:
-            session.use_card(card)
+        assert item.opened_model is not None
+        card, header = item.opened_model.card, opened.container.header
+        chosen = session.card
+        if (
+            chosen is None
+            or chosen.model_id != card.model_id
+            or not chosen.has_weights(opened.choice.prior, header.model_digest)
+        ):
+            session.use_card(next((known for known in session.cards if known == card), card))
         session.set_choice(prior=opened.choice.prior, gain_index=opened.choice.gain_index)
         session.current_changed.emit()
         session.tell(tr("This is now compared with the original; prior and λ are those of the file."))

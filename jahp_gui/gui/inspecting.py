@@ -259,7 +259,11 @@ class InspectionController(QObject):
                 self._parts.popitem(last=False)
             self._show_parts(parts)
 
-        self.jobs.start("parts", measure, done, progress=partly, label=tr("Measuring every prior"))
+        def stopped() -> None:
+            self.session.tell(tr("Stopped: open the tab again, or choose another setting, to measure every prior."))
+            self._parts_asked = None
+
+        self.jobs.start("parts", measure, done, progress=partly, label=tr("Measuring every prior"), stopped=stopped)
 
     def _show_parts(self, parts: Parts) -> None:
         if self._source is not None and parts.gain_index == self._source.gain_index:

@@ -446,11 +446,17 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
     def _is_saving(self) -> bool:
-        """Whether files are still being written: then the window closes by itself, unless one of them fails."""
-        self._closes_when_saved = self.jobs.holds_open
-        if self._closes_when_saved:
-            self.session.tell(tr("Files are still being saved: the window closes once they are."), "warning")
-        return self._closes_when_saved
+        """Whether files are still being written: then the window closes by itself, unless one of them fails.
+
+        Who closes it again does not wait: the folder may be on a network that has gone.
+        """
+        if self._closes_when_saved or not self.jobs.holds_open:
+            self._closes_when_saved = False
+            return False
+        self._closes_when_saved = True
+        text = tr("Files are still being saved: the window closes once they are. Close it again to lose them.")
+        self.session.tell(text, "warning")
+        return True
 
     def _close_when_saved(self) -> None:
         if self._closes_when_saved and not self.jobs.holds_open:

@@ -150,9 +150,9 @@ def _draw_references(axes: "Axes", content: PlotContent) -> None:
             if REFERENCE_RATES[0] < rate < REFERENCE_RATES[1]
         ]
         if pairs:
-            axes.plot(
-                *zip(*pairs, strict=True), color=content.colours.faint_text, lw=1.2, ls=style, alpha=0.6, zorder=1
-            )
+            label = tr("Kodak: {name}").format(name=curve.label)
+            colour = content.colours.faint_text
+            axes.plot(*zip(*pairs, strict=True), color=colour, lw=1.2, ls=style, alpha=0.6, zorder=1, label=label)
 
 
 def _style(axes: "Axes", content: PlotContent) -> None:

@@ -116,7 +116,8 @@ class RefiningController(QObject):
     def unsaved(self) -> list[tuple[ImageItem, bytes]]:
         """The files that would be lost with the program, of images that are still listed."""
         kept = [(item, kept.file.data) for (item, _), kept in self._kept.items() if kept.is_owed]
-        return [(item, data) for item, data in (*self._owed, *kept) if item in self.session.items]
+        found = dict.fromkeys((*self._owed, *kept))  # one that was refined again is both
+        return [(item, data) for item, data in found if item in self.session.items]
 
     def note_saved(self, data: bytes) -> None:
         """A file with these bytes is on the disk."""

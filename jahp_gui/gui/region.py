@@ -28,10 +28,16 @@ class RegionPainter(QObject):
         self._plane: Plane | None = None
         self._image: QImage | None = None
         self._last: QPointF | None = None  # where the stroke is; None between strokes
+        session.current_changed.connect(self._leave)
         for signal in (session.choice_changed, session.current_changed, session.paint_changed):
             signal.connect(self._take_over)
         self._mask: Mask | None = None
         self._take_over()
+
+    @Slot()
+    def _leave(self) -> None:
+        """Another image: a stroke that has begun was of the one before."""
+        self._mask = self._plane = self._last = self.rectangle = self._image = None
 
     @Slot()
     def _take_over(self) -> None:

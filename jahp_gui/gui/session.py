@@ -293,7 +293,8 @@ class Session(QObject):
 
     @property
     def gain_index_count(self) -> int:
-        return gain_index_count(self.shown_card.lmbda_anchors) if self.shown_card else 1
+        """Of the chosen model."""
+        return gain_index_count(self.card.lmbda_anchors) if self.card else 1
 
     def lmbda_at(self, gain_index: int) -> float:
         """λ of a step of the model that is shown."""

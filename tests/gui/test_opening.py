@@ -18,7 +18,7 @@ from jahp_gui.codec.models import Card
 from jahp_gui.gui import work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import FileResult, ImageItem
+from jahp_gui.gui.results import CURRENT, JPEG, FileResult, ImageItem
 
 
 class Reading:
@@ -239,6 +239,18 @@ def test_a_target_is_searched_on_the_next_image_too(
     explorer.files.open_paths(pictures(tmp_path, "other.png"))
     qtbot.waitUntil(lambda: session.exact is not None and session.choice.gain_index == 40, timeout=WAIT_MS)
     assert session.target == ("bytes", 0.5)
+
+
+def test_a_cancelled_comparison_shows_the_setting_again(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, go_on = explorer.session, threading.Event()
+    monkeypatch.setattr(work, "make_classical", lambda *_: go_on.wait(WAIT_MS / 1000))
+    session.set_compare(b=JPEG)
+    qtbot.waitUntil(lambda: explorer.jobs.activity() is not None, timeout=WAIT_MS)
+    window_of(explorer).cancel()
+    go_on.set()
+    assert session.compare.b == CURRENT
 
 
 def test_a_cancelled_target_leaves_the_lambda_that_there_is(

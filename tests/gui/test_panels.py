@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 from gui_helpers import WAIT_MS, make_picture
@@ -20,14 +21,14 @@ from jahp_gui.codec import Model, analyse, decode, encode, latent_views, metrics
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui import captions, exporting, plotting, theme, work
 from jahp_gui.gui.app import Explorer
-from jahp_gui.gui.batch import BatchDialog
+from jahp_gui.gui.batch import BatchDialog, compress_folder
 from jahp_gui.gui.imaging import colour_table
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.maps_panel import automatic_range
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent, table_rows
-from jahp_gui.gui.results import CurvePoint, Curves, LatentResult, SeriesKey, Source
+from jahp_gui.gui.results import Choice, CurvePoint, Curves, LatentResult, SeriesKey, Source
 from jahp_gui.gui.session import PlotChoice
 
 
@@ -386,6 +387,36 @@ def test_the_difference_of_two_priors_is_of_the_same_latents(
     qtbot.waitUntil(lambda: window.maps.info.text() == "", timeout=WAIT_MS)  # scales do not add up
 
 
+def test_a_difference_of_searched_latents_ends_with_them(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LARGE_PIXELS", 1_000)  # the rounded latents are made last
+    explorer = make_explorer(picture_file)
+    session = explorer.session
+    qtbot.waitUntil(lambda: session.latents is not None, timeout=WAIT_MS)
+
+    def wait_for_reference(effort: int) -> LatentResult:
+        qtbot.waitUntil(
+            lambda: (
+                session.latents is not None
+                and session.latents.choice == session.choice
+                and session.reference_latents is not None
+                and session.reference_latents.choice == replace(session.choice, prior="factorized")
+                and explorer.jobs.activity() is None
+            ),
+            timeout=WAIT_MS,
+        )
+        assert session.choice.effort == effort and session.reference_latents is not None
+        return session.reference_latents
+
+    session.set_effort(1)
+    session.set_choice(gain_index=70, effort=1)
+    session.set_map(reference="factorized")
+    searched = wait_for_reference(1)
+    session.set_effort(0)
+    assert wait_for_reference(0) is not searched
+
+
 def test_a_difference_is_never_shown_under_another_priors_name(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -617,6 +648,27 @@ def test_points_lie_where_the_picture_has_them(window: MainWindow, qtbot: QtBot,
         assert colour == QColor(theme.series_colour("joint"))
 
 
+def test_an_exported_plot_names_every_curve_that_it_shows(
+    window: MainWindow, qtbot: QtBot, curves: Curves, tmp_path: Path
+) -> None:
+    window.session.set_plot(references=True)
+    qtbot.waitUntil(lambda: len(window.plot.references) > 0, timeout=WAIT_MS)
+    path = tmp_path / "plot.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        exporting.save_plot(path, window.plot.content())
+    text = path.read_text(encoding="utf-8")
+    shown = plotting.shown_references(window.plot.content())
+    assert len(shown) > 1 and all(f"Kodak: {curve.label}" in text for curve, _ in shown)
+
+
+def test_no_rates_are_shown_once_nothing_is_compared_with(window: MainWindow, qtbot: QtBot, curves: Curves) -> None:
+    qtbot.waitUntil(lambda: not window.jobs.is_active("bd-rates"), timeout=WAIT_MS)
+    window.session.set_plot(anchor="prior/factorized")
+    assert window.jobs.is_active("bd-rates")
+    window.session.set_plot(anchor="")
+    assert not window.jobs.is_active("bd-rates") and window.plot.bd_rates == {}
+
+
 def test_the_legend_hides_a_curve(window: MainWindow, curves: Curves) -> None:
     window.plot.legend.item(4).setCheckState(Qt.CheckState.Unchecked)
     assert window.session.plot.hidden == {"prior/joint"}
@@ -672,6 +724,16 @@ def test_a_folder_is_compressed_with_summary_and_what_fails_is_told(
     dialog.start_button.click()
     qtbot.waitUntil(lambda: "1 of 2" in dialog.summary.text(), timeout=WAIT_MS)
     assert (target / "good.jahp").read_bytes() == expected
+
+
+def test_two_images_of_one_name_are_no_file_less(tmp_path: Path, tiny_model: Model) -> None:
+    for name, side in (("a.jpg", 40), ("a.png", 24)):
+        Image.fromarray(make_picture(side, side)).save(tmp_path / name)
+    (tmp_path / "a.jahp").write_bytes(b"of an earlier run")
+    choice = Choice("tiny", "joint", 48)
+    first, second = compress_folder(tiny_model, choice, tmp_path, tmp_path, Job(print, lambda: False), replace=True)
+    assert first.error == "" and "exists already" in second.error
+    assert decode((tmp_path / "a.jahp").read_bytes(), model=tiny_model).rgb.shape == (40, 40, 3)
 
 
 def test_a_batch_can_be_cancelled(window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:

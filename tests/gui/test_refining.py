@@ -241,6 +241,8 @@ def test_no_unsaved_file_makes_room_for_another(explorer: Explorer) -> None:
     assert {data for _, data in refining.unsaved()} == {bytes([number]) for number in range(14)}
     in_memory = [item for item, _ in refining._kept]
     assert in_memory == items[2:10] + items[12:], "the large ones take no small one's place"
+    refining._keep(items[0], file.choice, Kept(replace(file, data=bytes([0])), gain=1.0))  # refined once more
+    assert len(refining.unsaved()) == 14, "none is asked about or written twice"
     for number in range(14):
         refining.note_saved(bytes([number]))
     assert refining.unsaved() == []
@@ -384,6 +386,19 @@ def test_the_tint_lies_over_the_outside(window: MainWindow, qtbot: QtBot) -> Non
     canvas._move_brush(None)
     after = colours()
     assert after[0] == before[0] and after[1] != before[1]
+
+
+def test_a_stroke_ends_with_its_image(window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    path, session, canvas = tmp_path / "other.png", window.session, window.compare.canvas
+    Image.fromarray(make_picture(48, 64)).save(path)
+    session.set_paint(on=True, size=20)
+    canvas.region.begin(QPointF(30, 30))
+    explorer.files.open_paths([path])
+    qtbot.waitUntil(lambda: session.current is not None and session.current.size == (64, 48), timeout=WAIT_MS)
+    canvas.region.end()  # the button is let go over the other image
+    assert session.mask is None
+    canvas.region.stamp(QPointF(20, 20))
+    assert mask_of(session).plane().shape == (48, 64)
 
 
 def test_a_region_is_saved_and_loaded(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:

@@ -90,6 +90,15 @@ def test_a_name_without_a_suffix_on_offer_gets_that_of_the_chosen_type(
 
 
 @pytest.mark.usefixtures("qapp")
+def test_a_system_dialog_that_tells_no_type_gets_the_first_on_offer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SaveDialog, "selectedNameFilter", lambda _: "")
+    enter("fig.v2")
+    assert SaveDialog("Export map", tmp_path / "x.png", FIGURE_FILTERS).ask() == tmp_path / "fig.v2.png"
+
+
+@pytest.mark.usefixtures("qapp")
 def test_a_file_is_replaced_only_after_a_question_about_its_whole_name(tmp_path: Path, asked: list[str]) -> None:
     taken = tmp_path / "precious.jahp"
     taken.write_bytes(b"mine")
@@ -163,6 +172,14 @@ def test_the_window_closes_only_once_a_file_is_saved(window: MainWindow, qtbot: 
     release.set()
     qtbot.waitUntil(window.isHidden, timeout=WAIT_MS)
     assert path.read_bytes() == b"all of it"
+
+
+def test_who_closes_twice_does_not_wait(window: MainWindow, tmp_path: Path) -> None:
+    release = threading.Event()
+    window.files.write(tmp_path / "map.npz", lambda: release.wait(WAIT_MS / 1000))
+    assert not window.close()
+    assert window.close()
+    release.set()
 
 
 def test_the_window_stays_where_saving_fails_meanwhile(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:

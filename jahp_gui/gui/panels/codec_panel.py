@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.refining import RefiningController
@@ -224,7 +224,7 @@ class CodecPanel(QWidget):
 
     def _refresh_lmbda(self, anchors: list[float]) -> None:
         with QSignalBlocker(self.slider):
-            self.slider.setRange(0, self.session.gain_index_count - 1)
+            self.slider.setRange(0, gain_index_count(anchors) - 1)
             self.slider.labels = [f"{anchor:.4g}".removeprefix("0") for anchor in anchors]
             self.slider.setValue(self.session.shown_choice.gain_index)
         self.slider.update()

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from jahp_gui.codec.container import Y_STRIDE
-from jahp_gui.codec.rate_scale import gain_index_of
+from jahp_gui.codec.rate_scale import gain_index_of, lmbda_of
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.i18n import tr
@@ -81,8 +81,9 @@ class SourcePicker(QWidget):
             self.box.setCurrentIndex(self._index_of((source.kind, source.name)))
         self.lmbda.setVisible(source.kind == "prior")
         if not self.lmbda.hasFocus():
-            held = source.gain_index
-            self.lmbda.setText("" if held is None else captions.lmbda_text(self.session.lmbda_at(held)))
+            held, card = source.gain_index, self.session.card
+            lmbda = None if held is None or card is None else lmbda_of(held, card.lmbda_anchors)
+            self.lmbda.setText("" if lmbda is None else captions.lmbda_text(lmbda))
 
     def _sources(self) -> list[Source]:
         priors = self.session.card.priors if self.session.card else []

@@ -269,6 +269,7 @@ class RdPanel(QWidget):
         curves = {key: plotting.drawable(points, metric) for key, points in session.curves.points.items()}
         anchor = next((key for key in curves if plotting.name_of_series(key) == session.plot.anchor), None)
         if anchor is None or not session.curves.complete:
+            self.jobs.cancel("bd-rates")
             self.bd_rates, self._bd_rates_of = {}, session.plot
             self.bd_rates_changed.emit()
             return
