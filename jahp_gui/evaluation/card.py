@@ -46,21 +46,21 @@ def summary(card: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
         for entry in results["averages"]
         if entry["codec"].startswith(own)
     ]
-    rates: dict[str, dict[str, list[float]]] = {}
+    rates: dict[str, dict[str, str]] = {}
     for entry in results["bd_rates"]:
         wanted = entry["test"].startswith(own) and (entry["metric"], entry["interval"]) == (
             metric,
             USUAL_INTERVAL[metric],
         )
         if wanted and entry["percent"] is not None:
-            numbers = [round(entry[name], 2) for name in ("percent", "low_db", "high_db")]
-            rates.setdefault(entry["test"], {})[entry["anchor"]] = numbers
+            text = "{percent:+.2f} ({low_db:.1f} to {high_db:.1f} dB)".format(**entry)
+            rates.setdefault(entry["test"], {})[entry["anchor"]] = text
     images = "Kodak, 24 images" if results["settings"]["kodak"] else f"{results['settings']['images']} images"
     return {
         "images": images,
         "command": results["settings"]["command"],
         "averages": averages,
-        f"BD-rate on {METRIC_NAMES[metric]}: percent, from dB, to dB": rates,
+        f"BD-rate on {METRIC_NAMES[metric]}, percent": rates,
     }
 
 
