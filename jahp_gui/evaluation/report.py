@@ -284,7 +284,8 @@ def _settings(results: Results) -> str:
     elsewhere = "" if machine["device"] == "cpu" else f", transforms on {machine['device']}"
     lines.append(
         f"- timed on {machine['processor']}, {machine['cores']} cores{elsewhere}, {machine['processes']} process(es) "
-        "at a time; rows kept from an earlier run, maybe of an earlier release with the same weights, are as it measured them"
+        "at a time; rows kept from an earlier run, maybe of an earlier release with the same weights, are as it "
+        "measured them"
     )
     return "## Settings\n\n" + "\n".join(lines)
 
