@@ -277,6 +277,9 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     assert window.numbers.values["psnr"].text() == "–"
     assert not window.codec.slider.isEnabled() and not window.compare.jpeg.isEnabled()
     assert "need the original" in window.plot.view.empty_text
+    session.set_map(reference="factorized")
+    assert window.maps.shown is None and "need the original" in window.maps.map.text
+    session.set_map(reference="")
     assert window.codec.prior.currentData() == "joint" and window.codec.slider.value() == 48
     drop(window, urls(picture_file))
     qtbot.waitUntil(lambda: session.exact is not None and session.exact.psnr is not None, timeout=WAIT_MS)

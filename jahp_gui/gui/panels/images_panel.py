@@ -58,7 +58,9 @@ class ImagesPanel(QWidget):
             if self.list.count() != len(self.session.items):
                 self.list.clear()
                 for _ in self.session.items:
-                    self.list.addItem(QListWidgetItem())
+                    entry = QListWidgetItem()
+                    entry.setSizeHint(self.list.gridSize())  # else a name is cut to the width of a narrow thumbnail
+                    self.list.addItem(entry)
             for row, item in enumerate(self.session.items):
                 self._fill(self.list.item(row), item)
             current = self.session.current

@@ -265,6 +265,8 @@ class MapsPanel(QWidget):
             return tr("The maps appear once the image is compressed.")
         if session.map_choice.latents == "z":
             return tr("This prior has no side information z.")
+        if session.is_fixed:
+            return tr("Differences need the original: drop it to see them.")
         return tr("Being made…")
 
     def _caption(self) -> str:
