@@ -70,16 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    parser, command = build_parsers(chosen)
     try:
-        args = build_parser(chosen).parse_args(arguments)
+        # Files may follow options, which only a parser without subparsers can tell apart.
+        args = parser.parse_args(arguments) if command is None else command.parse_intermixed_args(arguments[1:])
     except SystemExit:  # argparse has printed the help or the version
         return 0
     with memory_named(f"jahp {chosen}"):
         return args.run(args)
 
 
-def build_parser(chosen: str | None) -> Parser:
-    """A parser that knows every command by name and the arguments of the chosen one."""
+def build_parsers(chosen: str | None) -> tuple[Parser, argparse.ArgumentParser | None]:
+    """A parser that knows every command by name, and that of the chosen one's arguments."""
     parser = Parser(prog="jahp", allow_abbrev=False)
     describe_command(
         parser,
@@ -93,13 +95,13 @@ jahp encode --help                         every command explains itself
     )
     parser.add_argument("--version", action="version", version=f"jahp {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
-        subparser = commands.add_parser(name, help=command.help, allow_abbrev=False)
-        if name == chosen:
-            module = import_module(command.module)
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    return parser
+    parsers = {name: commands.add_parser(name, help=entry.help, allow_abbrev=False) for name, entry in COMMANDS.items()}
+    if chosen is None:
+        return parser, None
+    module = import_module(COMMANDS[chosen].module)
+    module.add_arguments(parsers[chosen])
+    parsers[chosen].set_defaults(run=module.run)
+    return parser, parsers[chosen]
 
 
 def discard_output() -> None:

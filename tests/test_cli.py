@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -91,6 +92,16 @@ def test_a_photo_comes_back_as_the_codec_decodes_it(photo: str, prior: str) -> N
     np.testing.assert_array_equal(pixels("x.png"), decode(Path("x.jahp").read_bytes()).rgb)
 
 
+def test_files_may_follow_options(photo: str) -> None:
+    assert main(["encode", photo, "--model", "tiny", "--lmbda", "0.05", "x.jahp"]) == 0
+    Path("x.png").write_bytes(b"old")
+    assert main(["decode", "x.jahp", "--force", "x.png"]) == 0
+    assert pixels("x.png").shape == pixels(photo).shape
+    shutil.copy(photo, "other.png")
+    assert main(["encode", photo, "--out-dir", "packed", "other.png", "--model", "tiny"]) == 0
+    assert sorted(os.listdir("packed")) == ["other.jahp", "photo.jahp"]
+
+
 def test_results_lie_beside_their_inputs_by_default(photo: str) -> None:
     encode(photo)
     os.unlink(photo)
@@ -135,7 +146,7 @@ def test_lmbda_is_reported_as_the_grid_of_the_model_rounds_it(photo: str, capsys
 def test_a_lmbda_outside_the_range_of_the_model_is_noted(photo: str, capsys: Capture) -> None:
     entry = told(capsys, "encode", photo, "--model", "tiny", "--lmbda", "7")["files"][0]
     assert entry["lmbda"] == 0.2
-    assert entry["notes"] == ["λ 7 is outside the model's range 0.0016 to 0.2"]
+    assert entry["notes"] == ["λ 7 is outside the model's range 0.0016 to 0.2: 0.2 was used"]
 
 
 def test_without_a_lmbda_it_is_one_in_the_middle_of_the_model_s_range(
@@ -256,16 +267,18 @@ def test_a_failed_command_leaves_nothing_behind(packed: str, capsys: Capture) ->
         ("encode photo.png --lmbda nan", "'nan' is not a number above zero"),
         ("encode photo.png --threads 1.5", "'1.5' is not a whole number above zero"),
         ("encode photo.png --threads 99999999999", "'99999999999' is more than 1024"),
-        ("encode missing.png /dev/null --force --model tiny", "/dev/null is not an ordinary file"),
+        ("encode photo.png /dev/null --force --model tiny", "/dev/null is not an ordinary file"),
         ("encode photo.png --lmbda 1 --target-kb 3", "not allowed with"),
         ("encode a.png b.png c.png", "--out-dir DIR"),
         ("encode - --out-dir out", "Standard input has no name"),
         ("encode packed.jahp --model tiny", "suffix of the result"),
         ("encode packed.jahp x.jahp --model tiny", "packed.jahp is not an image"),
         ("decode missing.jahp", "missing.jahp does not exist"),
+        ("decode nowhere/missing.jahp", "nowhere/missing.jahp does not exist"),
+        ("maps nowhere/missing.jahp nowhere/x.npz", "nowhere/missing.jahp does not exist"),
+        ("encode photo.png --nonsense", "--nonsense; see `jahp encode --help`"),
         ("decode photo.png x.png", "photo.png is not a .jahp file"),
-        ("decode packed.jahp x.gif", "x.gif has a suffix that no image is written with"),
-        ("decode missing.jahp x.gif", "x.gif has a suffix that no image is written with"),
+        ("decode photo.png x.gif", "x.gif has a suffix that no image is written with"),
         ("decode packed.jahp --max-pixels 100", "more than the limit of 100"),
         ("info photo.png", "photo.png is not a .jahp file"),
         ("info", "required: FILE"),

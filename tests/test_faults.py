@@ -600,6 +600,15 @@ def test_a_folder_that_stands_first_is_read_and_not_another_of_its_name(
     assert decode(encoded.data).model.card.folder == Path("tiny")
 
 
+def test_a_models_own_folder_may_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model) -> None:
+    content = json.loads((tiny_model.card.folder / CARD).read_text()) | {"id": "mine"}
+    shutil.copytree(tiny_model.card.folder, tmp_path / "mine")
+    (tmp_path / "mine" / CARD).write_text(json.dumps(content))
+    encoded = encode(Model.load(tmp_path / "mine"), picture(20, 30))
+    monkeypatch.setenv("JAHP_MODELS", str(tmp_path / "mine"))
+    assert decode(encoded.data).model.card.model_id == "mine"
+
+
 def test_a_user_without_a_home_has_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")

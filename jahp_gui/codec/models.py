@@ -153,7 +153,7 @@ def _check(card: Card) -> None:
 
 
 def model_folders() -> list[Path]:
-    """Folders that may hold models, in the order they are searched: JAHP_MODELS, the user's, the shipped one."""
+    """Folders of models, or of one, in the order they are searched: JAHP_MODELS, the user's, the shipped one."""
     folders = [Path(entry) for entry in os.environ.get("JAHP_MODELS", "").split(os.pathsep) if entry]
     with contextlib.suppress(RuntimeError):  # a user without a home, as in some containers
         folders.append(user_models_dir())
@@ -163,7 +163,9 @@ def model_folders() -> list[Path]:
 def _readable_cards(unreadable: list[str] | None = None) -> Iterator[Card]:
     """The cards of all models, in the order they are searched; a sentence for each that cannot be read."""
     for parent in model_folders():
-        for path in sorted(parent.glob(f"*/{CARD}")):
+        for path in (parent / CARD, *sorted(parent.glob(f"*/{CARD}"))):
+            if not path.is_file():
+                continue
             try:
                 yield read_card(path.parent)
             except ModelError as error:

@@ -185,6 +185,12 @@ def make_folder(path: str) -> None:
         raise OutputError(f"The folder {path} cannot be made ({error.strerror}); choose another.") from error
 
 
+def check_input(path: str) -> None:
+    """Tell a missing input before anything is said of where its result would go."""
+    if path != STREAM and not os.path.lexists(path):
+        raise UsageError(f"{path} does not exist; check the name and the folder.")
+
+
 def check_output(path: str, force: bool) -> None:
     """Refuse before the work is done what would be refused after it."""
     if path == STREAM:

@@ -16,6 +16,7 @@ from jahp_gui.commands.common import (
     Progress,
     add_batch_arguments,
     arrow,
+    check_input,
     check_output,
     describe_command,
     plan_jobs,
@@ -56,6 +57,7 @@ def read_container(job: Job, max_pixels: int) -> Container:
 
 
 def decode_file(args: argparse.Namespace, job: Job, progress: Progress) -> dict[str, Any]:
+    check_input(job.source)
     check_output(job.target, args.force)
     from jahp_gui.codec.images import check_suffix, save_image
 

@@ -17,6 +17,7 @@ from jahp_gui.commands.common import (
     Progress,
     add_batch_arguments,
     arrow,
+    check_input,
     check_output,
     describe_command,
     plan_jobs,
@@ -42,7 +43,7 @@ jahp encode photo.png                              photo.jahp at λ = 0.0128
 jahp encode photo.png small.jahp --target-kb 40    the λ that makes 40 000 bytes of it
 jahp encode photo.png --prior factorized --psnr    another prior; report the PSNR of the decoded file
 jahp encode photos/ --out-dir packed --lmbda 0.05  every image of a folder
-jahp encode photo.png --effort 2                   seconds of search for a smaller and better file
+jahp encode photo.png --effort 2                   seconds of search for a better file
 jahp encode photo.png --effort 1 --importance mask.png   bits go where the mask is white
 jahp encode - - < photo.png | ssh host jahp decode - photo.png
 """,
@@ -103,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def encode_file(args: argparse.Namespace, model: "Model", job: Job, progress: Progress) -> dict[str, Any]:
+    check_input(job.source)
     check_output(job.target, args.force)
     source = read_stream() if job.source == STREAM else job.source
     loaded = load_image(source, max_pixels=args.max_pixels, name=job.name)
@@ -147,7 +149,8 @@ def report(args: argparse.Namespace, model: "Model", loaded: LoadedImage, encode
     notes = list(loaded.notes)
     low, high = model.lmbda(model.gain_indices[0]), model.lmbda(model.gain_indices[-1])
     if args.lmbda is not None and not low <= args.lmbda <= high:
-        notes.append(f"λ {args.lmbda:g} is outside the model's range {low:g} to {high:g}")
+        used = model.lmbda(header.gain_index)
+        notes.append(f"λ {args.lmbda:g} is outside the model's range {low:g} to {high:g}: {used:g} was used")
     entry = {
         "bytes": size,
         "bpp": encoded.container.bpp,

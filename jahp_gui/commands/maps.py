@@ -13,6 +13,7 @@ from jahp_gui.commands.common import (
     Progress,
     add_json_argument,
     arrow,
+    check_input,
     check_output,
     count,
     describe_command,
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_maps(args: argparse.Namespace, job: Job, progress: Progress) -> dict[str, Any]:
+    check_input(job.source)
     check_output(job.target, args.force)
     arrays = arrays_of(job, args.max_pixels, progress)
     file = io.BytesIO()

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 
 from jahp_gui.commands.common import describe_command, positive
 
@@ -35,5 +36,13 @@ def run(args: argparse.Namespace) -> int:
     config = TrainConfig.load(args.config)
     from jahp_gui.training.loop import train
 
-    train(config, args.minutes, lambda line: print(line, flush=True))
+    print(
+        f"Training into {config.output}: the images are read, then there is a line every half minute.", file=sys.stderr
+    )
+    path = train(config, args.minutes, lambda line: print(line, flush=True))
+    print(
+        f"Saved {path}. The same command goes on until its {config.minutes:g} minutes are over; "
+        f"`jahp freeze {path} FOLDER --id ID --title TITLE` makes a model of it.",
+        file=sys.stderr,
+    )
     return 0

@@ -242,11 +242,7 @@ def _recipes(cards: Iterable[Card]) -> str:
     parts = ["## Recipes, from the model cards"]
     for card in cards:
         parts.append(f"### {card.model_id}: {card.title}")
-        if not card.training:
-            parts.append("Its card says nothing of the training.")
-        for name, content in (("training", card.training), ("results", card.results)):
-            if content:
-                parts.append(f"{name}:\n" + "\n".join(_bullets(content)))
+        parts.append("\n".join(_bullets(card.training)) or "Its card says nothing of the training.")
     return "\n\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from jahp_gui import __version__
 from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.models import DEFAULT_MODEL, model_folders
+from jahp_gui.commands.common import USER_ERROR, print_error
 from jahp_gui.gui import samples, theme
 from jahp_gui.gui.controller import Controller
 from jahp_gui.gui.files import FileController
@@ -105,7 +106,7 @@ class Explorer(QObject):
         settings.set("plot/references", session.plot.references)
         settings.set("plot/anchor", session.plot.anchor)
         ordered = sorted(session.items, key=lambda item: item is not session.current)  # the shown one first
-        settings.set("last images", [item.path for item in ordered if item.path is not None])
+        settings.set("last images", [item.path for item in ordered if item.path is not None and not item.failed])
         self._write_settings()
 
     def _write_settings(self) -> None:
@@ -149,9 +150,17 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def has_display() -> bool:
+    """Without one Qt would end the process with its own advice, to install it again."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the explorer until its window is closed."""
     arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+    if not has_display():
+        print_error("There is no display here; use the command line (`jahp --help`), or connect with `ssh -X`.")
+        return USER_ERROR
     logging.basicConfig(level=logging.WARNING)
     sys.setswitchinterval(SWITCH_INTERVAL)
     # Several jobs share the cores: threads that spin while they wait would take them from each other.

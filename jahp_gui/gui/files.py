@@ -53,7 +53,7 @@ class FileController(QObject):
             self.session.tell(tr("Only the first {count} images were opened.").format(count=MAX_AT_ONCE), "warning")
             items = items[:MAX_AT_ONCE]
         if refused:
-            self.session.tell(tr("{name} is not there any more.").format(name=", ".join(refused)), "error")
+            self.session.tell(tr("There is no file {name}.").format(name=", ".join(refused)), "error")
         if not items:
             if not refused:
                 self.session.tell(tr("There are no images in that folder."), "warning")

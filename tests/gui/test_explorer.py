@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from jahp_gui.gui.imaging import qimage, rgb_of
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, SeriesKey, Source
+from jahp_gui.gui.settings import Settings
 
 
 def window_of(explorer: Explorer) -> MainWindow:
@@ -442,6 +444,29 @@ def test_a_model_without_the_wanted_prior_is_used_with_one_it_has(
     assert explorer.session.choice.prior == "mean-scale-hyperprior"
     prior = window_of(explorer).codec.prior
     assert [prior.itemData(index) for index in range(prior.count())] == list(card.files)[2:]
+
+
+def test_an_image_that_could_not_be_read_does_not_come_back(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, tmp_path: Path, picture_file: Path, settings_file: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    explorer = make_explorer(bad, picture_file)
+    session = explorer.session
+    qtbot.waitUntil(lambda: any(item.failed for item in session.items), timeout=WAIT_MS)
+    assert window_of(explorer).compare.zoom.text() == ""
+    window_of(explorer).close()
+    assert Settings(str(settings_file)).paths("last images") == [picture_file]
+
+
+def test_without_a_display_there_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert app.main([]) == 2
+    assert capsys.readouterr().err.startswith("jahp: There is no display here;")
 
 
 def test_settings_and_images_come_back(

@@ -241,7 +241,10 @@ class ComparePanel(QWidget):
         self._refresh_zoom()
 
     def _refresh_zoom(self) -> None:
-        percent = 100 * self.session.view.scale
+        percent, item = 100 * self.session.view.scale, self.session.current
+        if item is None or item.picture is None:
+            self.zoom.setText("")
+            return
         self.zoom.setText(f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %")
 
     def swap(self) -> None:
