@@ -161,7 +161,8 @@ def _action(window: QWidget, command: Command, handler: Callable[..., None]) -> 
     action.setToolTip(tip)
     action.setStatusTip(tip)
     if command.checkable:
-        action.triggered.connect(handler)  # with the new state
+        # With the new state, which a method of Qt's own, connected as it is, would not get.
+        action.triggered.connect(lambda on: handler(on))
     else:
         action.triggered.connect(lambda _=False: handler())
     return action

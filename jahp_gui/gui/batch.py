@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from jahp_gui.codec import metrics
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.images import find_images, load_image, write_atomically
+from jahp_gui.commands.common import make_folder
 from jahp_gui.gui import captions
 from jahp_gui.gui.dialogs import add_row, table_of
 from jahp_gui.gui.i18n import tr
@@ -50,10 +51,12 @@ def compress_folder(
 ) -> list[BatchRow]:
     """Every image of a folder as a `.jahp` in another one; what fails is told and the rest goes on.
 
-    replace: write over files that were there before; never over that of an image of the same name, a.jpg and a.png.
+    target is made where it is missing. replace: write over files that were there before; never over that of an image of
+    the same name, a.jpg and a.png.
     """
     from jahp_gui.codec.codec import encode
 
+    make_folder(str(target))
     paths, rows = find_images(source), []
     written: set[str] = set()
     for number, path in enumerate(paths):

@@ -160,7 +160,7 @@ class CompareCanvas(QWidget):
 
     def _paint_side(self, painter: QPainter, pane: Pane, side: Side | None, name: str, clip: QRectF) -> None:
         if name == "difference":
-            caption = self._paint_difference(painter, pane)
+            caption = self._paint_difference(painter, pane, clip)
         elif side is None:
             painting.draw_centred(painter, self._missing_text(name), clip)
             painting.draw_label(painter, name.upper(), clip)
@@ -185,9 +185,12 @@ class CompareCanvas(QWidget):
         elif isinstance(side.of, DamagedResult) and side.of.objection:
             painting.draw_hazard(painter, clip)
 
-    def _paint_difference(self, painter: QPainter, pane: Pane) -> str:
+    def _paint_difference(self, painter: QPainter, pane: Pane, clip: QRectF) -> str:
         sides, gain = self.session.sides, self.session.compare.difference_gain
         if self.session.difference is None:
+            missing = next((name for name, side in sides.items() if side is None), None)
+            if missing is not None:
+                painting.draw_centred(painter, self._missing_text(missing), clip)
             return tr("Difference")
         painting.draw_picture(painter, pane, self.session.difference, gain)
         lmbda_at = self.session.lmbda_at

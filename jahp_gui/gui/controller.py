@@ -309,6 +309,7 @@ class Controller(QObject):
             self._on_target()
 
     def _start_file(self, analysed: work.Analysed, choice: Choice, mask: Mask | None) -> None:
+        self.session.stopped = None
         known = self._latents.get(choice)
         if known is not None and known.encoded is not None:
             encoded = known.encoded
@@ -326,6 +327,8 @@ class Controller(QObject):
             )
 
     def _file_stopped(self) -> None:
+        self.session.stopped = self.session.choice
+        self.session.results_changed.emit()
         self.session.tell(tr("Stopped: this setting has no file yet; move λ, or choose another setting and come back."))
 
     def _on_file(self, result: FileResult) -> None:

@@ -62,7 +62,9 @@ def add_row(table: QTableWidget, texts: list[str]) -> None:
     row = table.rowCount()
     table.insertRow(row)
     for column, text in enumerate(texts):
-        table.setItem(row, column, QTableWidgetItem(text))
+        entry = QTableWidgetItem(text)
+        entry.setToolTip(text)  # a long one is cut
+        table.setItem(row, column, entry)
 
 
 def _close_button(dialog: QDialog) -> QDialogButtonBox:

@@ -25,6 +25,7 @@ DPI = 150
 CAPTION_SIZE, LETTERS_PER_INCH = 7, 15
 CAPTION_COLOUR = "#5c6670"
 DESCRIPTIONS = {"png": "Description", "svg": "Description", "pdf": "Subject"}
+SLIMMEST = 8  # a figure's long side by its short one
 NUMBERS = ("lmbda", "gain_index", "quality", "bytes", "bpp", "psnr_db", "ms_ssim")
 
 
@@ -68,13 +69,18 @@ def save_map_figure(
     from matplotlib.figure import Figure
 
     rows, columns = values.shape
-    figure = Figure(figsize=(7, 1.2 + 6 * rows / columns), layout="constrained")
+    figure = Figure(figsize=(7, 1.2 + 6 * _shape(rows, columns)), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     axes.set_title(title, fontsize=9)
     axes.set_axis_off()
     figure.colorbar(image, ax=axes, label=unit, shrink=0.8)
     write_figure(path, figure, caption)
+
+
+def _shape(height: int, width: int) -> float:
+    """Height of a figure by its width: of a line of pixels it would have no end."""
+    return min(max(height / width, 1 / SLIMMEST), SLIMMEST)
 
 
 def save_grid_figure(
@@ -98,7 +104,7 @@ def save_grid_figure(
     down = -(-count // across)
     cell_width, cell_height = columns + max(2, columns // 8), rows + max(4, rows // 3)  # room for the numbers below
     mosaic = np.full((down * cell_height, across * cell_width, 3), 255, np.uint8)
-    size = 12, 1.2 + 11 * down * cell_height / (across * cell_width)
+    size = 12, 1.2 + 11 * _shape(down * cell_height, across * cell_width)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     for number, channel in enumerate(np.argsort(-bits, kind="stable")):
@@ -106,7 +112,7 @@ def save_grid_figure(
         plane = np.ascontiguousarray(values[..., channel], dtype=np.float32)
         mosaic[top : top + rows, left : left + columns] = coloured(plane, low, high, colours)
         text = f"{channel}: {bits[channel]:,.0f}"
-        axes.text(left + columns / 2 - 0.5, top + rows, text, fontsize=100 / across, ha="center", va="top")
+        axes.text(left + columns / 2 - 0.5, top + rows, text, fontsize=min(100 / across, 12), ha="center", va="top")
     axes.imshow(mosaic, interpolation="nearest")
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
@@ -153,7 +159,7 @@ def save_comparison(
         title, values, low, high, colours = heatmap
         panels.append((title, coloured(values, low, high, colours)))
     height, width = panels[0][1].shape[:2]
-    figure = Figure(figsize=(5 * len(panels), 5 * height / width + 0.4), layout="constrained")
+    figure = Figure(figsize=(5 * len(panels), 5 * _shape(height, width) + 0.4), layout="constrained")
     for axes, (title, rgb) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.imshow(rgb, interpolation="nearest" if rgb.shape[0] < 200 else "antialiased", aspect="auto")
         axes.set_title(title, fontsize=10)

@@ -1,5 +1,6 @@
 """The inspector, and what each part pays, as figures and arrays for slides and papers. All functions run in jobs."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def _draw_table(axes: "Axes", row: PriorRow) -> None:
         return
     _draw_steps(axes, row.guess, colour, filled=True)
     axes.axvline(row.guess.value, color="black", linewidth=1)
-    text = f"{name}: {row.guess.bits:.2f} bit, μ {fixed(row.guess.mu)}, σ {fixed(row.guess.sigma)}"
+    text = f"{name}: {row.guess.bits:.2f} {tr('bit')}, μ {fixed(row.guess.mu)}, σ {fixed(row.guess.sigma)}"
     if row.pinned is not None:
         _draw_steps(axes, row.pinned, PINNED_COLOUR, filled=False)
         axes.axvline(row.pinned.value, color=PINNED_COLOUR, linewidth=1, linestyle=":")
@@ -142,7 +143,7 @@ def _draw_channels(axes: "Axes", content: InspectorContent) -> None:
     text = tr("{prior}: the {count} costliest of {all} channels, {bits:.1f} bit in all")
     text = text.format(prior=name, count=len(order), all=len(bits), bits=bits.sum())
     axes.set_title(text, fontsize=8, loc="left")
-    axes.set_ylabel("bit", fontsize=8)
+    axes.set_ylabel(tr("bit"), fontsize=8)
     axes.set_xticks([])
     axes.tick_params(labelsize=8)
 
@@ -213,7 +214,7 @@ def save_parts(path: Path, content: PartsContent, caption: str) -> None:
     if content.shown is not None:
         shown = content.shown
         image = place.imshow(shown.values, cmap=shown.colours, vmin=shown.low, vmax=shown.high, interpolation="nearest")
-        place.set_title(content.map_caption, fontsize=8, loc="left")
+        place.set_title(textwrap.fill(content.map_caption, 44), fontsize=8, loc="left")
         figure.colorbar(image, ax=place, label=tr("bit saved"), shrink=0.8)
     exporting.write_figure(path, figure, caption)
 

@@ -158,6 +158,7 @@ class Session(QObject):
         self.choice = Choice(DEFAULT_MODEL, DEFAULT_PRIOR, 0)
         self.effort = 0  # asked for; the choice has it only once it has been refined, where it is 2 or 3
         self.refining: Refining | None = None
+        self.stopped: Choice | None = None  # whose file the user did not wait for
         self.trail: list[CurvePoint] = []  # where the current point came from while it was refined
         self.masks: dict[int, Mask] = {}
         self.paint = PaintChoice()
@@ -278,11 +279,21 @@ class Session(QObject):
         self.card, self.model, self.model_error = card, None, ""
         prior = self.choice.prior if self.choice.prior in card.priors else default_prior(card)
         self.choice = replace(self.choice, model_id=card.model_id, prior=prior, gain_index=gain_index).unrefined
+        self._leave_missing_priors(card)
         self.begin_history()
         if not self.is_fixed:  # what an opened file shows is its own model's
             self.clear_results()
         self.model_changed.emit()
         self.choice_changed.emit()
+
+    def _leave_missing_priors(self, card: Card) -> None:
+        """Nothing is compared with a prior that the model lacks."""
+        for side, instead in (("a", ORIGINAL), ("b", CURRENT)):
+            source = getattr(self.compare, side)
+            if source.kind == "prior" and source.name not in card.priors:
+                self.set_compare(**{side: instead})
+        if self.map_choice.reference not in ("", WITHOUT_SEARCH, WITHOUT_REGION, *card.priors):
+            self.set_map(reference="", fixed=None)
 
     @property
     def shown_card(self) -> Card | None:

@@ -148,12 +148,13 @@ def thumbnail(item: ImageItem) -> ImageItem:
         item.failed = translated(str(error))
         return item
     level = picture.level_for(THUMBNAIL_SIDE / max(picture.size))
-    from PySide6.QtCore import Qt
+    from PySide6.QtCore import QSize, Qt
 
-    item.thumbnail = qimage(picture.levels[level]).scaled(
-        2 * THUMBNAIL_SIDE,
-        2 * THUMBNAIL_SIDE,
-        Qt.AspectRatioMode.KeepAspectRatio,
+    image = qimage(picture.levels[level])
+    size = image.size().scaled(2 * THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE, Qt.AspectRatioMode.KeepAspectRatio)
+    item.thumbnail = image.scaled(
+        size.expandedTo(QSize(8, 8)),  # of a line of pixels, too, and of what a list makes of it
+        Qt.AspectRatioMode.IgnoreAspectRatio,
         Qt.TransformationMode.SmoothTransformation,
     )
     return item

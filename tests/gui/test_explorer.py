@@ -21,7 +21,7 @@ from pytestqt.qtbot import QtBot
 from jahp_gui.codec import Encoded, Model, decode, encode, metrics
 from jahp_gui.codec.models import find_model
 from jahp_gui.evaluation.classical import get_codec
-from jahp_gui.gui import app, captions, theme, work
+from jahp_gui.gui import app, captions, painting, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.exact_settings import exact_settings
@@ -259,7 +259,12 @@ def test_pasted_files_are_opened_and_listed_as_recent(explorer: Explorer, qtbot:
 
 
 def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
-    explorer: Explorer, qtbot: QtBot, tmp_path: Path, picture: np.ndarray, picture_file: Path
+    explorer: Explorer,
+    qtbot: QtBot,
+    tmp_path: Path,
+    picture: np.ndarray,
+    picture_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session, window = explorer.session, window_of(explorer)
     assert session.exact is not None
@@ -281,6 +286,13 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     assert "need the original" in window.plot.view.empty_text
     session.set_map(reference="factorized")
     assert window.maps.shown is None and "need the original" in window.maps.map.text
+    drawn: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(painting, "draw_centred", lambda painter, text, place: drawn.append(text))
+        session.set_compare(mode="difference")
+        window.compare.canvas.grab()
+    assert "Drop the original here to compare" in drawn
+    session.set_compare(mode="side")
     session.set_map(reference="")
     assert window.codec.prior.currentData() == "joint" and window.codec.slider.value() == 48
     drop(window, urls(picture_file))

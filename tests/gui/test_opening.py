@@ -18,7 +18,7 @@ from jahp_gui.codec.models import Card
 from jahp_gui.gui import work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import CURRENT, JPEG, FileResult, ImageItem
+from jahp_gui.gui.results import CURRENT, JPEG, ORIGINAL, FileResult, ImageItem, Source
 
 
 class Reading:
@@ -284,11 +284,12 @@ def test_a_cancelled_file_is_told_and_made_when_its_setting_comes_back(
     qtbot.waitUntil(lambda: explorer.jobs.activity() is not None, timeout=WAIT_MS)
     window_of(explorer).cancel()
     assert session.exact is None and told[-1].startswith("Stopped: this setting has no file yet")
+    assert "stopped" in window_of(explorer).numbers.state.text()
     go_on.set()
     session.set_effort(0)
     session.set_effort(1)
     qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
-    assert session.choice.effort == 1
+    assert session.choice.effort == 1 and session.stopped is None
 
 
 def test_a_model_that_could_not_be_loaded_is_loaded_when_it_is_chosen_again(
@@ -306,6 +307,16 @@ def test_a_model_that_could_not_be_loaded_is_loaded_when_it_is_chosen_again(
         qtbot.waitUntil(lambda: session.model_error != "", timeout=WAIT_MS)
     box.activated.emit(box.currentIndex())
     qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
+
+
+def test_a_model_without_a_prior_is_not_compared_with_it(explorer: Explorer, qtbot: QtBot) -> None:
+    session, window = explorer.session, window_of(explorer)
+    session.set_compare(a=Source("prior", "context"))
+    session.set_map(reference="context")
+    session.set_parts(wanted=True, reference="context")
+    session.use_card(card_without_context())
+    assert session.compare.a == ORIGINAL and session.map_choice.reference == ""
+    assert window.parts.map.text == "This model lacks one of the two priors."
 
 
 def test_no_view_keeps_the_mark_of_another_image(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:

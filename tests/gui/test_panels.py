@@ -22,13 +22,13 @@ from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui import captions, exporting, plotting, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.batch import BatchDialog, compress_folder
-from jahp_gui.gui.imaging import colour_table
+from jahp_gui.gui.imaging import Pyramid, colour_table
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.maps_panel import automatic_range
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent, table_rows
-from jahp_gui.gui.results import Choice, CurvePoint, Curves, LatentResult, SeriesKey, Source
+from jahp_gui.gui.results import Choice, CurvePoint, Curves, ImageItem, LatentResult, SeriesKey, Source
 from jahp_gui.gui.session import PlotChoice
 
 
@@ -724,6 +724,36 @@ def test_a_folder_is_compressed_with_summary_and_what_fails_is_told(
     dialog.start_button.click()
     qtbot.waitUntil(lambda: "1 of 2" in dialog.summary.text(), timeout=WAIT_MS)
     assert (target / "good.jahp").read_bytes() == expected
+
+
+@pytest.mark.parametrize("panel", ["images", "maps", "plot"])
+def test_the_view_menu_hides_and_shows_a_panel(window: MainWindow, panel: str) -> None:
+    action = window.actions_table[f"show_{panel}"]
+    place = {"images": window.left, "maps": window.right, "plot": window.bottom}[panel]
+    for visible in (False, True):
+        action.trigger()
+        assert place.isVisible() == action.isChecked() == visible
+
+
+@pytest.mark.parametrize("size", [(300, 1), (1, 300)])
+def test_a_line_of_latents_makes_no_endless_figure(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "map.png"
+    exporting.save_map_figure(path, np.zeros(size, np.float32), 0, 1, "viridis", "title", "bit")
+    with Image.open(path) as image:
+        assert max(image.size) < 12 * min(image.size)
+
+
+@pytest.mark.usefixtures("qapp")
+def test_a_line_of_pixels_has_a_thumbnail() -> None:
+    item = work.thumbnail(ImageItem("line.png", original=Pyramid(np.zeros((3, 5000, 3), np.uint8))))
+    assert item.thumbnail is not None and not item.thumbnail.isNull()
+
+
+def test_a_missing_folder_for_the_files_is_made(tmp_path: Path, tiny_model: Model) -> None:
+    Image.fromarray(make_picture(24, 24)).save(tmp_path / "a.png")
+    target = tmp_path / "new" / "folder"
+    compress_folder(tiny_model, Choice("tiny", "joint", 48), tmp_path, target, Job(print, lambda: False))
+    assert (target / "a.jahp").exists()
 
 
 def test_two_images_of_one_name_are_no_file_less(tmp_path: Path, tiny_model: Model) -> None:

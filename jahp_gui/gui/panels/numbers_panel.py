@@ -40,6 +40,7 @@ class NumbersPanel(QWidget):
         self.state.setWordWrap(True)
         layout, self.values = value_rows(ROWS)
         self.setLayout(layout)
+        self.values["parts"].setWordWrap(True)  # of a large file the last digits would be cut
         painted = self.values["painted"]
         self._painted_labels = (title_of(layout, painted), painted)
         layout.addWidget(self.state, len(ROWS), 0, 1, 2)
@@ -124,6 +125,8 @@ class NumbersPanel(QWidget):
             return ""
         if session.model is None:
             return tr("loading the model…")
+        if session.stopped == session.choice and not self.session.is_fixed:
+            return "≈ " + tr("estimate; stopped, there is no file")
         estimate = session.estimate
         if estimate is not None and estimate.choice == session.choice.rounded and estimate.share < 1:
             share = f"{100 * estimate.share:.2g}"

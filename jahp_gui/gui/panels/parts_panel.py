@@ -18,7 +18,7 @@ from jahp_gui.gui.panels.maps_panel import ShownMap, automatic_range
 from jahp_gui.gui.panels.marking_map import MarkingMap
 from jahp_gui.gui.panels.parts_views import CostBars, ResidualPlot, cost_rows
 from jahp_gui.gui.panels.widgets import faint
-from jahp_gui.gui.session import Session
+from jahp_gui.gui.session import PartsChoice, Session
 
 if TYPE_CHECKING:  # at run time it would load torch
     from jahp_gui.codec.prior_costs import PriorCost
@@ -108,7 +108,7 @@ class PartsPanel(QWidget):
         return self.session.parts.costs if self.session.parts is not None else {}
 
     def _names(self) -> list[str]:
-        card = self.session.card
+        card = self.session.shown_card
         return captions.ordered_priors(self.costs if card is None else card.priors)
 
     def refresh(self) -> None:
@@ -118,8 +118,7 @@ class PartsPanel(QWidget):
         self.residuals.show_costs(self.costs, choice.reference, choice.prior)
         self.shown = self._shown_map()
         if self.shown is None:
-            same = choice.prior == choice.reference
-            self.map.text = tr("Choose two priors.") if same else tr("Being made…")
+            self.map.text = self._nothing_text(choice)
             self.map.show_values(None, 0, 1, SAVING)
         else:
             self.map.show_values(self.shown.values, self.shown.low, self.shown.high, self.shown.colours)
@@ -127,6 +126,12 @@ class PartsPanel(QWidget):
         self.colour_bar.setVisible(self.shown is not None)
         self._refresh_caption()
         self._hover(None)
+
+    def _nothing_text(self, choice: PartsChoice) -> str:
+        if choice.prior == choice.reference:
+            return tr("Choose two priors.")
+        missing = {choice.prior, choice.reference} - set(self._names())
+        return tr("This model lacks one of the two priors.") if missing else tr("Being made…")
 
     def _refresh_boxes(self) -> None:
         choice, names = self.session.parts_choice, self._names()
