@@ -330,6 +330,12 @@ def test_bits_move_into_the_region_and_the_map_shows_it(window: MainWindow, qtbo
     assert shown.values[:, 2:].mean() < 0 and shown.values[:, 2:].mean() < shown.values[:, :2].mean()
 
 
+def test_painting_makes_the_window_no_wider(window: MainWindow, qtbot: QtBot) -> None:
+    before = window.minimumSizeHint().width()
+    window.session.set_paint(on=True)
+    assert window.minimumSizeHint().width() == before
+
+
 def test_eraser_rectangle_and_clear(window: MainWindow, qtbot: QtBot) -> None:
     session, canvas = window.session, window.compare.canvas
     session.set_paint(on=True, tool="rectangle", size=16)

@@ -1,7 +1,7 @@
 """The row of tools with which a region of interest is painted."""
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSpinBox, QWidget
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.widgets import button, faint
@@ -49,19 +49,27 @@ class RegionBar(QWidget):
             box.setKeyboardTracking(False)
 
     def _lay_out(self) -> None:
-        layout = QHBoxLayout(self)
+        """In two rows: in one they would make the window wider than a small screen."""
+        tools, region = QHBoxLayout(), QHBoxLayout()
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(tools)
+        layout.addLayout(region)
         for number, tool in enumerate(PAINT_TOOLS):
             entry = button(tr(TOOL_NAMES[tool]), tr(TOOL_TERMS[tool]))
             entry.setAccessibleName(tr(TOOL_NAMES[tool]))
             entry.setCheckable(True)
             entry.setAutoRaise(True)
             self.tools.addButton(entry, number)
-            layout.addWidget(entry)
-        layout.addWidget(self.size_box)
-        layout.addWidget(faint(tr("Outside")), 1, Qt.AlignmentFlag.AlignRight)
-        for widget in (self.outside, self.clear, self.load, self.save, self.done):
-            layout.addWidget(widget)
+            tools.addWidget(entry)
+        tools.addWidget(self.size_box)
+        tools.addStretch(1)
+        tools.addWidget(self.done)
+        region.addWidget(faint(tr("Outside")))
+        region.addWidget(self.outside)
+        region.addStretch(1)
+        for widget in (self.clear, self.load, self.save):
+            region.addWidget(widget)
 
     def _connect(self) -> None:
         session = self.session
