@@ -4,7 +4,6 @@ The region is held on a grid coarser than a large image, so that it takes a mega
 """
 
 import io
-import math
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from jahp_gui.codec.errors import UsageError
-from jahp_gui.codec.metrics import squared_error
+from jahp_gui.codec.metrics import psnr_of, squared_error
 
 GRID_CELLS = 1_000_000  # of the region at most
 FULL = 255
@@ -97,15 +96,12 @@ class Mask:
         """PSNR in dB inside and outside, of images uint8 (height, width, 3); infinite where equal, None where empty."""
         inside = self.inside().astype(np.float32)
         error, count = squared_error(a, b, inside), 3 * int(np.count_nonzero(inside))
-        return _psnr(error, count), _psnr(squared_error(a, b) - error, a.size - count)
+        parts = (error, count), (squared_error(a, b) - error, a.size - count)
+        inner, outer = (psnr_of(*part) if part[1] else None for part in parts)
+        return inner, outer
 
     def _spread(self, cells: npt.NDArray) -> npt.NDArray:
         return cells.repeat(self.step, 0)[: self.height].repeat(self.step, 1)[:, : self.width]
-
-
-def _psnr(error: float, count: int) -> float | None:
-    """In dB, given the sum of the squares of so many errors."""
-    return None if count == 0 else math.inf if error == 0 else 10 * math.log10(255**2 * count / error)
 
 
 def step_of(width: int, height: int) -> int:

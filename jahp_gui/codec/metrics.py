@@ -26,8 +26,12 @@ def psnr(a: Rgb, b: Rgb) -> float:
     not two such images of one shape.
     """
     _check_pair(a, b)
-    error = squared_error(a, b)
-    return math.inf if error == 0 else 10 * math.log10(255**2 * a.size / error)
+    return psnr_of(squared_error(a, b), a.size)
+
+
+def psnr_of(error: float, count: int) -> float:
+    """PSNR in dB, given the sum of the squares of so many errors."""
+    return math.inf if error == 0 else 10 * math.log10(255**2 * count / error)
 
 
 def squared_error(a: Rgb, b: Rgb, weights: NDArray[np.float32] | None = None) -> float:

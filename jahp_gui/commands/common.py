@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from jahp_gui.codec.container import DEFAULT_MAX_PIXELS
+from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, STREAM_PART
 from jahp_gui.codec.device import DEVICES
 from jahp_gui.codec.errors import JahpError, OutputError, UsageError
 
 USER_ERROR = 2  # the exit code
 STREAM = "-"
 STREAM_LIMIT = 512 << 20  # bytes read from standard input: an image file of 200 megapixels has fewer
-STREAM_PART = 1 << 20
 MOST_THREADS = 1024
 Progress = Callable[[float], None]  # called with the fraction done of one file
 

@@ -465,8 +465,9 @@ class Controller(QObject):
             return choice.rounded
         if reference == WITHOUT_REGION:
             return replace(choice.unrefined, mask=0)
-        same = shown is not None and self._is_same_latents_wanted()
-        return replace(shown.choice if shown is not None and same else choice.rounded, prior=reference)
+        if shown is not None and self._is_same_latents_wanted():
+            return replace(shown.choice, prior=reference)
+        return replace(choice.rounded, prior=reference)
 
     def _is_same_latents_wanted(self) -> bool:
         """Whether another prior's map is subtracted from that of latents that were searched for this one."""

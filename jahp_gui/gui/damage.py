@@ -85,8 +85,7 @@ class DamageController(QObject):
     def _start(self) -> None:
         session, file, flips = self.session, self._file, self.flips
         assert file is not None
-        item, latents = session.current, session.latents
-        model = item.opened_model if item is not None and session.is_fixed else session.model
+        item, latents, model = session.current, session.latents, session.shown_model
         y_hat = latents.y_hat if latents is not None and latents.choice == file.choice else None
         name = f"{Path(item.name).stem if item is not None else 'image'}.jahp"
 

@@ -135,8 +135,7 @@ class DecoderController(QObject):
     def _record(self, file: FileResult) -> None:
         self._forget()
         self._file = file
-        item = self.session.current
-        model = item.opened_model if item is not None and self.session.is_fixed else self.session.model
+        model = self.session.shown_model
 
         def work(job: Job) -> "Recording":
             from jahp_gui.codec.replay import record

@@ -296,11 +296,16 @@ class Session(QObject):
             self.set_map(reference="", fixed=None)
 
     @property
-    def shown_card(self) -> Card | None:
-        """The model that what is shown was made with: of an opened file its own, else the chosen one."""
+    def shown_model(self) -> "Model | None":
+        """The model that what is shown was made with: of an opened file its own, else the chosen one, once loaded."""
         item = self.current
-        opened = item.opened_model if self.is_fixed and item is not None else None
-        return opened.card if opened is not None else self.card
+        return item.opened_model if self.is_fixed and item is not None else self.model
+
+    @property
+    def shown_card(self) -> Card | None:
+        """The card of that model, also before it is loaded."""
+        model = self.shown_model
+        return model.card if self.is_fixed and model is not None else self.card
 
     @property
     def gain_index_count(self) -> int:

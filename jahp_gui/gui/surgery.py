@@ -119,8 +119,7 @@ class SurgeryController(QObject):
         base, item, edits = self.base, self.session.current, self.edits
         if base is None or item is None or item.size is None:
             return
-        model = item.opened_model if self.session.is_fixed else self.session.model
-        original, size = item.original, item.size
+        model, original, size = self.session.shown_model, item.original, item.size
         if model is None:
             return
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from jahp_gui.codec.models import Card, find_model
+from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.main_window import MainWindow
 
 WAIT_MS = 30_000
 TINY_MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -24,3 +26,8 @@ def card_without_context() -> Card:
     card = find_model("tiny")
     kept = {name: digest for name, digest in card.files.items() if name not in ("joint", "context")}
     return replace(card, files=kept)
+
+
+def window_of(explorer: Explorer) -> MainWindow:
+    assert explorer.window is not None
+    return explorer.window

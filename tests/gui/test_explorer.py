@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import TINY_MODELS, WAIT_MS, card_without_context, make_picture
+from gui_helpers import TINY_MODELS, WAIT_MS, card_without_context, make_picture, window_of
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
@@ -30,11 +30,6 @@ from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, SeriesKey, Source
 from jahp_gui.gui.settings import Settings
-
-
-def window_of(explorer: Explorer) -> MainWindow:
-    assert explorer.window is not None
-    return explorer.window
 
 
 def wait_for_file(qtbot: QtBot, explorer: Explorer) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS, card_without_context, make_picture
+from gui_helpers import WAIT_MS, card_without_context, make_picture, window_of
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt, QUrl
 from pytestqt.qtbot import QtBot
@@ -32,11 +32,6 @@ from jahp_gui.gui.settings import Settings
 LANGUAGES = ("en", "zh_CN")
 PATHS = [path for language in LANGUAGES for path in sorted(lessons_folder(language).glob("*.md"))]
 TICK = 16  # gain indices
-
-
-def window_of(explorer: Explorer) -> MainWindow:
-    assert explorer.window is not None
-    return explorer.window
 
 
 def wait_for_file(qtbot: QtBot, explorer: Explorer) -> None:

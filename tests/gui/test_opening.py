@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gui_helpers import WAIT_MS, card_without_context, make_picture
+from gui_helpers import WAIT_MS, card_without_context, make_picture, window_of
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -47,11 +47,6 @@ def reading(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rea
     monkeypatch.setattr(work, "load_item", reading.load)
     yield reading
     reading.let_through()
-
-
-def window_of(explorer: Explorer) -> MainWindow:
-    assert explorer.window is not None
-    return explorer.window
 
 
 def pictures(folder: Path, *names: str) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS
+from gui_helpers import WAIT_MS, window_of
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer, Signal
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit, QMessageBox
@@ -29,11 +29,6 @@ Buttons = QMessageBox.StandardButton
 @pytest.fixture
 def window(explorer: Explorer) -> MainWindow:
     return window_of(explorer)
-
-
-def window_of(explorer: Explorer) -> MainWindow:
-    assert explorer.window is not None
-    return explorer.window
 
 
 def delete_what_is_due() -> None:

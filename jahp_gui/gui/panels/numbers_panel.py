@@ -125,7 +125,7 @@ class NumbersPanel(QWidget):
             return ""
         if session.model is None:
             return tr("loading the model…")
-        if session.stopped == session.choice and not self.session.is_fixed:
+        if session.stopped == session.choice and not session.is_fixed:
             return "≈ " + tr("estimate; stopped, there is no file")
         estimate = session.estimate
         if estimate is not None and estimate.choice == session.choice.rounded and estimate.share < 1:
