@@ -19,6 +19,7 @@ from jahp_gui import bench_mbt2018
 from jahp_gui.bench_goals import GOALS
 from jahp_gui.cli import main
 from jahp_gui.codec import Target, decode, encode, encode_to_target, fixed_point, threads
+from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import ModelError, UsageError
@@ -63,13 +64,32 @@ def test_chunks_go_together_as_long_as_their_bounds_allow() -> None:
     ]
 
 
-def test_float32_is_not_used_where_torch_may_round_its_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+def new_switches() -> str:
+    raise RuntimeError("mix of the legacy and new APIs")
+
+
+@pytest.mark.parametrize("told", ["medium", "new switches", "autocast"])
+def test_float32_is_not_used_where_torch_may_round_its_inputs(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     assert fixed_point.float32_is_exact("highest")
     assert not fixed_point.float32_is_exact("medium")
-    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
     layer = FrozenLayer(torch.full((3, 1), 127.0).double(), torch.zeros(1).double(), torch.ones(1), False)
     monkeypatch.setattr(FrozenLayer, "single", property(lambda self: pytest.fail("float32 was used")))
-    assert layer.products(torch.full((1, 3), float(ACTIVATION_LIMIT))).item() == 3 * 127 * ACTIVATION_LIMIT
+    if told != "autocast":
+        answer = new_switches if told == "new switches" else lambda: told
+        monkeypatch.setattr(torch, "get_float32_matmul_precision", answer)
+    with torch.autocast("cpu", enabled=told == "autocast"):
+        product = layer.products(torch.full((1, 3), float(ACTIVATION_LIMIT)))
+    assert product.item() == 3 * 127 * ACTIVATION_LIMIT
+
+
+@pytest.mark.parametrize("prior", PRIOR_NAMES.values())
+def test_a_file_made_and_read_under_autocast_is_one_like_any_other(prior: str) -> None:
+    """As in a loop of somebody's own that validates in bfloat16: its products are not those of the entropy model."""
+    rgb = picture(96, 160)
+    with torch.autocast("cpu"):
+        within = encode(Model.load("tiny"), rgb, prior=prior)
+        assert np.array_equal(decode(within.data, model=Model.load("tiny")).y_hat, within.y_hat)
+    assert np.array_equal(decode(within.data, model=Model.load("tiny")).y_hat, within.y_hat)
 
 
 @pytest.mark.parametrize("size", [(3, 61), (1, 45), (4, 20), (50, 3)], ids=str)

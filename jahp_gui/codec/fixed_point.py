@@ -68,7 +68,7 @@ class FrozenLayer:
         of their weights. Inputs are taken together in float32, chunk by chunk, as long as this bound lets them; what a
         single chunk breaks it with goes through float64.
         """
-        if not float32_is_exact(torch.get_float32_matmul_precision()):
+        if not keeps_float32():
             return x.double() @ self.weight
         x = x.float()
         members, norms = self._chunks
@@ -100,6 +100,15 @@ def spans(bounds: Sequence[float]) -> Iterator[tuple[slice, bool]]:
             start, together = number, 0.0
         together += bound
     yield slice(start * CHUNK, len(bounds) * CHUNK), together <= SINGLE_LIMIT
+
+
+def keeps_float32() -> bool:
+    """Whether the caller has left float32 products as they are: autocast makes them bfloat16, switches TF32."""
+    try:
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:  # torch has no one word for what its newer switches ask for, each of its backend
+        return False
+    return not torch.is_autocast_enabled("cpu") and float32_is_exact(precision)
 
 
 @cache
