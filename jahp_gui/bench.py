@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from jahp_gui import windows
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
@@ -143,8 +143,17 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
         "load model": load_seconds,
         "encode": timed(encode_once, args.repeat, large),
         "decode": timed(decode_once, args.repeat, large),
-        "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak memory MB": peak_memory(),
     }
+
+
+def peak_memory() -> float | None:
+    """Most memory this process has had, in MB; none on Windows, where Python cannot tell."""
+    if windows.IS_WINDOWS:
+        return None
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def against_cpu(args: argparse.Namespace, rgb: Any, encoded: "Encoded") -> dict[str, int]:
@@ -241,9 +250,11 @@ def as_text(results: dict[str, Any]) -> str:
     lines = ["start-up: " + ", ".join(f"{name} {value:.2f} s" for name, value in results["start-up"].items())]
     for entry in results["sizes"]:
         width, height = parse_size(entry["size"])
+        peak = entry["peak memory MB"]
+        memory = "" if peak is None else f"peak memory {peak:.0f} MB, "
         lines.append(
             f"\n{entry['size']}, {entry['prior']}, λ {entry['lmbda']}, {entry['threads']} threads: "
-            f"{entry['bytes']:,} bytes, {entry['bpp']:.3f} bpp, peak memory {entry['peak memory MB']:.0f} MB, "
+            f"{entry['bytes']:,} bytes, {entry['bpp']:.3f} bpp, {memory}"
             f"model loaded in {entry['load model']:.2f} s"
         )
         for task in ("encode", "decode"):

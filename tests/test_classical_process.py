@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,15 @@ def test_it_ends_with_the_program_that_started_it() -> None:
             return
         time.sleep(0.05)
     pytest.fail("the process outlived its parent")
+
+
+def test_files_of_the_current_folder_are_no_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("queue", "numpy", "jahp_gui"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    process = CodecProcess()
+    assert process.at_quality(JPEG, PHOTO, 50).data == JPEG.encode(PHOTO, 50)
+    process.close()
 
 
 def test_it_loads_neither_torch_nor_qt() -> None:

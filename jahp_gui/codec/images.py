@@ -46,6 +46,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from jahp_gui import windows
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS
 from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError, OutputError
 
@@ -612,8 +613,9 @@ def _metadata(image: ImageFile.ImageFile) -> list[str]:
 def _publish(temporary: str, target: str, force: bool) -> None:
     """Give the finished file its name. FileExistsError if that is taken and `force` is not set."""
     if force and os.path.exists(target):
-        os.chmod(temporary, os.stat(target).st_mode & 0o777)
-        os.replace(temporary, target)
+        writable = stat.S_IWRITE if windows.IS_WINDOWS else 0  # else nobody could remove it there if this fails
+        os.chmod(temporary, os.stat(target).st_mode & 0o777 | writable)
+        windows.replace(temporary, target)
         return
     os.chmod(temporary, _mode_of_new_file(temporary + "0"))
     try:
@@ -621,11 +623,11 @@ def _publish(temporary: str, target: str, force: bool) -> None:
     except FileExistsError:
         if not force:
             raise
-        os.replace(temporary, target)
+        windows.replace(temporary, target)
     except OSError:  # a file system without hard links: an empty file holds the name against other processes
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
-            os.replace(temporary, target)
+            windows.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(target)

@@ -12,7 +12,9 @@ from jahp_gui.codec.transforms import EfficientSynthesis
 @cache
 def multiplies_bfloat16() -> bool:
     """Whether this processor has instructions for it; imitated, it takes twice the time of float32."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    # Private names: without them, in another release of torch, there is no more to it than speed.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def fast_products(device: str) -> AbstractContextManager[None]:

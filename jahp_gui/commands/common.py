@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, STREAM_PART
 from jahp_gui.codec.device import DEVICES
 from jahp_gui.codec.errors import JahpError, OutputError, UsageError
+from jahp_gui.windows import expand_wildcards
 
 USER_ERROR = 2  # the exit code
 STREAM = "-"
@@ -126,6 +127,7 @@ def plan_jobs(
     files_in: Callable[[str], Sequence[Path]],
 ) -> list[Job]:
     """What `IN [OUT]` or `IN… --out-dir DIR` ask for. Raises `UsageError` before anything is read or written."""
+    paths = expand_wildcards(paths)
     if out_dir is None:
         return [_single_job(paths, suffix, input_suffixes)]
     sources: list[str] = []

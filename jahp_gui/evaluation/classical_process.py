@@ -99,7 +99,8 @@ class CodecProcess:
         """Whether there is a process now."""
         if self._closed:
             return False
-        command = [sys.executable, "-c", f"from {__name__} import main; main({self.niceness})"]
+        # -P: else files of the current folder with the names of modules would be imported in their place.
+        command = [sys.executable, "-P", "-c", f"from {__name__} import main; main({self.niceness})"]
         try:
             self._process = subprocess.Popen(
                 command,

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from jahp_gui import windows
 from jahp_gui.codec import metrics
 from jahp_gui.codec.codec import Encoded, decode, encode_searched, encode_y
 from jahp_gui.codec.effort import Problem
@@ -249,7 +250,8 @@ def _run(work: "list[Unit]", jobs: int) -> Iterator[Row]:
     # Spawned: a forked copy of a process that has run torch can hang on the locks of threads it does not have.
     context = multiprocessing.get_context("spawn")
     threads = max(1, physical_cores() // jobs)
-    pool = ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(threads,))
+    workers = min(jobs, windows.MOST_WORKERS) if windows.IS_WINDOWS else jobs
+    pool = ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(threads,))
     try:
         for done in as_completed([pool.submit(_rows_of, unit) for unit in work]):
             yield from done.result()

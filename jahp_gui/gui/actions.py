@@ -105,8 +105,8 @@ COMMANDS = (
     Command("surgery_zero", "Experiments", "Zero the channel", "Z", "The channel chosen in the tab, everywhere."),
     Command("surgery_erase", "Experiments", "Erase the region", "Del", "Its latents become zero."),
     Command("surgery_perturb", "Experiments", "Perturb the region", "Shift+Del", "Its latents move at random."),
-    Command("surgery_undo", "Experiments", "Undo edit", "Backspace", "The latents before the last edit."),
-    Command("surgery_redo", "Experiments", "Redo edit", "Shift+Backspace", "Take the undo of the edit back."),
+    Command("surgery_undo", "Experiments", "Undo edit", "Alt+Z", "The latents before the last edit."),
+    Command("surgery_redo", "Experiments", "Redo edit", "Alt+Shift+Z", "Take the undo of the edit back."),
     Command("surgery_reset", "Experiments", "Reset the latents", "R", "Without any edit."),
     Command("export_edited", "Experiments", "Export edited picture…", "Ctrl+Alt+Z", "A captioned figure, or NPZ."),
     Command(SEPARATOR, "Experiments", ""),
@@ -168,12 +168,15 @@ def _action(window: QWidget, command: Command, handler: Callable[..., None]) -> 
     return action
 
 
+def key_name(shortcut: str) -> str:
+    """Keys as the keyboards of this system name them: "Ctrl+O", and "⌘O" on a Mac."""
+    return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
+
+
 def shortcut_rows() -> list[tuple[str, str, str]]:
     """(menu, command, keys) for the sheet, and what the mouse does."""
     rows = [
-        (tr(command.menu), tr(command.name), QKeySequence(command.shortcut).toString())
-        for command in COMMANDS
-        if command.shortcut
+        (tr(command.menu), tr(command.name), key_name(command.shortcut)) for command in COMMANDS if command.shortcut
     ]
     mouse = (
         (tr("Wheel"), tr("Zoom to the cursor")),

@@ -176,7 +176,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = application.exec()
     if not explorer.jobs.shutdown(SHUTDOWN_SECONDS):
         # A network in the middle of a layer cannot be asked to stop, and nobody waits for what it computes.
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is in a program of Windows without a console
+            sys.stdout.flush()
         os._exit(code)
     return code
 

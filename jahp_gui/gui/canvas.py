@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from jahp_gui.codec.latent_views import STRIDES
 from jahp_gui.gui import captions, painting, theme
+from jahp_gui.gui.actions import key_name
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.painting import Pane
 from jahp_gui.gui.region import TINT_OPACITY, RegionPainter
@@ -136,7 +137,7 @@ class CompareCanvas(QWidget):
     def _empty_text(self) -> str:
         if self.session.current is not None:
             return self.session.current.failed or tr("Opening {name}").format(name=self.session.current.name)
-        return tr("Drop an image here, or open one with Ctrl+O")
+        return tr("Drop an image here, or open one with {keys}").format(keys=key_name("Ctrl+O"))
 
     def _layers(self) -> Iterator[tuple[Pane, Side | None, str, QRectF]]:
         """(pane, side, its letter, the part of the widget it covers), in the order they are painted."""

@@ -304,6 +304,7 @@ class FileController(QObject):
             return None
         if self._drag_folder is None:
             self._drag_folder = QTemporaryDir()
+            self.jobs.ending.connect(self._drag_folder.remove)  # also where the process is ended without a word
         stem = Path(item.name).stem or "image"
         path = Path(self._drag_folder.path()) / f"{stem}{work.JAHP_SUFFIX}"
         try:

@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from jahp_gui import windows
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, image_files, klt_basis
@@ -253,7 +254,7 @@ class Run:
             "config": json.dumps(self.config.to_dict()),
         }
         torch.save(content, folder / (CHECKPOINT + ".tmp"))
-        os.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
+        windows.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
 
 
 def still(model: TrainingModel, config: TrainConfig) -> list[nn.Module]:

@@ -388,6 +388,8 @@ def test_the_result_can_be_dragged_out_as_a_file(explorer: Explorer) -> None:
     assert mime is not None and explorer.session.exact is not None
     path = Path(mime.urls()[0].toLocalFile())
     assert path.name == "waves.jahp" and path.read_bytes() == explorer.session.exact.data
+    assert explorer.jobs.shutdown(10)
+    assert not path.exists()  # also where the process is then ended without its destructors
 
 
 def test_copying_puts_picture_b_on_the_clipboard(explorer: Explorer) -> None:

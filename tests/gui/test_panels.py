@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gui_helpers import WAIT_MS, make_picture
 from PIL import Image
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QLocale, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -26,6 +26,7 @@ from jahp_gui.gui.imaging import Pyramid, colour_table
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.maps_panel import automatic_range
+from jahp_gui.gui.panels.widgets import DecimalBox
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent, table_rows
 from jahp_gui.gui.results import Choice, CurvePoint, Curves, ImageItem, LatentResult, SeriesKey, Source
@@ -101,6 +102,25 @@ def test_choosing_a_target_starts_from_what_there_is(window: MainWindow) -> None
     panel.target.activated.emit(0)
     assert session.target == ("psnr", round(session.exact.psnr or 0, 2))
     assert panel.target_value.isVisible() and panel.target_value.suffix() == " dB"
+
+
+@pytest.mark.parametrize("typed", ["12.5", "12,5"])
+@pytest.mark.parametrize("country", ["de_DE", "en_US", "fr_CH"])
+def test_a_typed_number_is_the_same_in_every_country(qtbot: QtBot, country: str, typed: str) -> None:
+    """Qt's own box makes 125 kB of 12.5 where the point separates thousands."""
+    usual = QLocale()
+    QLocale.setDefault(QLocale(country))
+    try:
+        box = DecimalBox()
+    finally:
+        QLocale.setDefault(usual)
+    qtbot.addWidget(box)
+    box.setRange(1, 100_000)
+    box.setSuffix(" kB")
+    box.selectAll()
+    qtbot.keyClicks(box, typed)
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert (box.value(), box.text()) == (12.5, "12.50 kB")
 
 
 def test_an_unreachable_target_is_told(window: MainWindow, qtbot: QtBot) -> None:

@@ -4,7 +4,6 @@ from PySide6.QtCore import QRect, QSignalBlocker, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.panels.widgets import DecimalBox
 from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.session import TARGETS, Session
 from jahp_gui.gui.targets import RANGES, UNITS
@@ -79,7 +79,7 @@ class CodecPanel(QWidget):
         self.slider = LmbdaSlider()
         self.entry = QLineEdit()
         self.target = QComboBox()
-        self.target_value = QDoubleSpinBox()
+        self.target_value = DecimalBox()
         self.effort, self.progress, self.effort_pages = QComboBox(), QProgressBar(), QStackedWidget()
         self.refine = QPushButton()
         self._describe()

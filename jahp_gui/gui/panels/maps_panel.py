@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -28,7 +27,7 @@ from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import DIVERGING, SEQUENTIAL
 from jahp_gui.gui.panels.channel_grid import ChannelGrid
 from jahp_gui.gui.panels.map_view import ColourBar, MapView
-from jahp_gui.gui.panels.widgets import NumberBox
+from jahp_gui.gui.panels.widgets import DecimalBox, NumberBox
 from jahp_gui.gui.results import LatentResult
 from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
 
@@ -62,7 +61,7 @@ class MapsPanel(QWidget):
         self.latents, self.quantity, self.reference = QComboBox(), QComboBox(), QComboBox()
         self.channel = NumberBox()
         self.fixed = QCheckBox(tr("Fixed range"))
-        self.low, self.high = QDoubleSpinBox(), QDoubleSpinBox()
+        self.low, self.high = DecimalBox(), DecimalBox()
         self.pages = QStackedWidget()
         self.map, self.grid, self.bar = MapView(), ChannelGrid(), ColourBar()
         self.info, self.caption = QLabel(), QLabel()

@@ -41,7 +41,7 @@ class SurgeryPanel(QWidget):
         self.region = faint("")
         self.edits = QListWidget()
         self.map, self.bar, self.map_title = MarkingMap(session), ColourBar(), faint("")
-        self.undo, self.redo = button(tr("Undo"), tr("Undo edit (Backspace)")), button(tr("Redo"), tr("Redo edit"))
+        self.undo, self.redo = button(tr("Undo"), tr("Undo edit")), button(tr("Redo"), tr("Redo edit"))
         self.reset = button(tr("Reset"), tr("Back to the latents of the encoder (R)"))
         self.export = button(tr("Export…"), tr("The picture with its caption, or all arrays as NPZ."))
         self.rows, self.values = value_rows(ROWS)

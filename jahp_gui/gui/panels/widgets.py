@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QSpinBox, QToolButton
+from PySide6.QtCore import QEvent, QLocale, Qt
+from PySide6.QtGui import QKeyEvent, QValidator
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSizePolicy, QSpinBox, QToolButton
 
 from jahp_gui.gui import theme
 from jahp_gui.gui.i18n import tr
@@ -19,6 +19,23 @@ class NumberBox(QSpinBox):
             if text.isprintable() and text and not text.isdigit() and text not in "+-":
                 return False
         return super().event(event)
+
+
+class DecimalBox(QDoubleSpinBox):
+    """Numbers with a decimal point in every country, as all others of the window; a typed comma is one, too.
+
+    Where the comma is the decimal sign, Qt's own box takes the point for a separator of thousands: 12.5 for 125.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setLocale(QLocale.c())
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        return super().validate(text.replace(",", "."), position)
+
+    def valueFromText(self, text: str) -> float:  # noqa: N802
+        return super().valueFromText(text.replace(",", "."))
 
 
 class ValueLabel(QLabel):
