@@ -141,6 +141,7 @@ def rows_at(
     shift = tensors["scale.exponent"].astype(np.int64) + 10
     scale = ((h @ weight + bias + (np.int64(1) << (shift - 1))) >> shift).clip(0, 63)
     mean = linear * 0 if "mean.weight" not in tensors else dense(tensors, "mean", h, False) + linear
+    mean = mean.clip(-(1 << 30), 1 << 30)
     bits = tensors["tables.fraction_bits"].astype(np.int64)
     first = np.cumsum(1 << bits) - (1 << bits)
     steps = (mean + (np.int64(1) << (9 - bits[scale]))) >> (10 - bits[scale])

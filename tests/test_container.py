@@ -40,7 +40,7 @@ EXAMPLE_HEADER = Header(
     model_digest=hashlib.sha256(b"an example").digest()[:6],
     width=200,
     height=120,
-    y_digest=hashlib.blake2b(struct.pack("<4i", 0, 1, -1, 300), digest_size=4).digest(),
+    y_digest=hashlib.blake2b(struct.pack("<III4i", 200, 120, 64, 0, 1, -1, 300), digest_size=4).digest(),
 )
 EXAMPLE_Z = struct.pack("<2I", 0x01020304, 0x05060708)
 EXAMPLE_Y = struct.pack("<3I", 0xDEADBEEF, 0xCAFEBABE, 0x0BADF00D)

@@ -91,7 +91,8 @@ def encode(
     effort: 0 … 3, how long latents are searched that are better than those of rounding (see `codec.effort`). weights:
     float32 (H, W) in 0 … 1, how much the error of each pixel counts; needs an effort. `progress` is told the fraction
     of the search; whatever it raises ends it.
-    Raises `UsageError` for a prior that the model does not have, a λ that is not positive, an effort there is not.
+    Raises `UsageError` for a prior that the model does not have, a λ that is not positive, an effort there is not, and
+    weights of another size or without an effort; `ModelError` where the model's files are damaged.
     """
     if lmbda is not None and not lmbda > 0:
         raise UsageError(f"λ must be positive, not {lmbda}.")

@@ -189,7 +189,7 @@ class LatentMaps:
 
 
 def section_bits(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None) -> float:
-    """Bits of both sections of latents (h, w, M) and their ẑ, but for the last byte of each."""
+    """Bits of both sections of latents (h, w, M) and their ẑ, but for what fills the last words of each."""
     height, width, channels = y_hat.shape
     state = prior.start(z_hat, height, width, gain_index)
     flat = y_hat.reshape(-1, channels)

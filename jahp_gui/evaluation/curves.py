@@ -26,7 +26,7 @@ class BdRate:
 def bd_rate(
     anchor_points: Iterable[Point], test_points: Iterable[Point], *, interval: tuple[float, float] | None = None
 ) -> BdRate | None:
-    """Bjøntegaard-delta rate (VCEG-M33) of `test_points` against `anchor_points`.
+    """Bjøntegaard-delta rate (after VCEG-M33) of `test_points` against `anchor_points`.
 
     Points are (bits per pixel, quality in dB), in any order; quality is PSNR or MS-SSIM in dB. Each curve is reduced
     to its Pareto front and its log-rate interpolated over quality by PCHIP, both by the library `bjontegaard`.

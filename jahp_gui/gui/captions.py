@@ -50,15 +50,16 @@ QUANTITY_TERMS = {
     "mu": "The mean of the distribution that the coder used for each latent, in quantiser steps.",
     "sigma": "The spread of the distribution that the coder used: how unsure the prior was.",
     "latent": "The quantised latents themselves: what the file stores and the decoder turns into a picture.",
-    "residual": "How far each latent lay from its prediction, in units of the predicted spread; near 1 if well judged.",
+    "residual": "How far each latent lay from its mean, in units of the predicted spread. "
+    "Where the spread is judged rightly, their root mean square is 1.",
 }
 
 
 EFFORT_NAMES = ("none", "quick", "refine", "thorough")
 EFFORT_TERMS = (
-    "Every latent is rounded to the nearest integer: the fastest, and what most codecs do.",
-    "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer with the least λ·D + R. "
-    "Takes three quarters longer.",
+    "Every latent is rounded to the nearest integer: the fastest, and much like what most learned codecs do.",
+    "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer, or zero, of the least "
+    "estimated λ·D + R; the rate is judged by the image's own statistics. Takes three quarters longer.",
     "Descent: most latents that would gain move at once, to a neighbouring integer or to zero, down λ·D + R, pass "
     "after pass; what was no better is taken back. A few seconds for half a megapixel; press Refine to start, stop at "
     "any time.",

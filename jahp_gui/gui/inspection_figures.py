@@ -15,7 +15,7 @@ from jahp_gui.gui import captions, exporting, theme
 from jahp_gui.gui.exact_settings import Settings
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.maps_panel import ShownMap
-from jahp_gui.gui.panels.parts_views import SHOWN_REACH, CostRow, densities
+from jahp_gui.gui.panels.parts_views import SHOWN_REACH, CostRow, densities, row_name
 from jahp_gui.gui.panels.prediction_view import Guess, PriorRow, axis_of, fixed
 from jahp_gui.gui.results import Inspection, Parts
 
@@ -228,11 +228,13 @@ def _draw_costs(axes: "Axes", rows: Sequence[CostRow]) -> None:
         saving = row.saving()
         text = f"{row.cost.bits:,.0f}" + ("" if saving is None else f"  ({-100 * saving:+.1f}%)")
         axes.text(row.cost.bits, number, f" {text}", va="center", fontsize=8)
-    axes.set_yticks(range(len(known)), [captions.prior_name(row.prior) for row in known], fontsize=8)
+    axes.set_yticks(range(len(known)), [row_name(known, number) for number in range(len(known))], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(right=1.45 * max((row.cost.bits for row in known if row.cost is not None), default=1))
     axes.tick_params(axis="x", labelsize=8)
-    axes.set_xlabel(tr("bit (black: side information ẑ; in brackets: against the step before)"), fontsize=8)
+    axes.set_xlabel(
+        tr("bit (black: side information ẑ; in brackets: against the row above, or the prior named)"), fontsize=8
+    )
 
 
 def _draw_residuals(axes: "Axes", content: PartsContent) -> None:

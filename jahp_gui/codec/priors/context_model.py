@@ -1,4 +1,4 @@
-"""The context model: features of the latents already decoded (Minnen et al. 2018, section 3, 5×5 masked convolution).
+"""The context model: features of the latents already decoded (Minnen et al. 2018, section 2, 5×5 masked convolution).
 
 Type A: the position itself, and everything after it in raster order, is masked.
 """

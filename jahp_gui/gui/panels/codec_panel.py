@@ -103,7 +103,14 @@ class CodecPanel(QWidget):
     def _describe(self) -> None:
         for widget, name, term in (
             (self.prior, tr("Prior"), tr("What the coder believes about the latents before it sees them.")),
-            (self.model, tr("Model"), tr("Transforms and priors that were trained together.")),
+            (
+                self.model,
+                tr("Model"),
+                tr(
+                    "One pair of transforms, and the priors for its latents. "
+                    "Where there are several, the transforms were trained with the joint one."
+                ),
+            ),
             (
                 self.slider,
                 tr("λ, rate against distortion"),

@@ -202,8 +202,9 @@ class DecoderPanel(QWidget):
         decoder, recording = self.decoder, self.decoder.recording
         if recording is None:
             return tr("The real file is decoded step by step; then any moment of it can be seen.")
-        seconds = float(recording.seconds.sum()) + recording.z_seconds
+        seconds = float(recording.seconds.sum())
         if not recording.has_context:
+            seconds += recording.z_seconds  # else of both orders, and in neither
             return tr("No latent waits for another: all of ŷ at once, {seconds:.2f} s.").format(seconds=seconds)
         text = tr("Wavefront: {steps:,} steps, {seconds:.2f} s.").format(steps=len(recording.steps), seconds=seconds)
         positions = recording.bits.size

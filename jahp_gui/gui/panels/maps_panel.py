@@ -273,7 +273,7 @@ class MapsPanel(QWidget):
         result = session.latents
         assert result is not None
         of = captions.prior_name(result.choice.prior)
-        if choice.reference:
+        if choice.reference and self.pages.currentWidget() is not self.grid:  # which shows the prior's own values
             of += f" − {self.reference.currentText()}"
         of += f", λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
         channel = self._channel()
@@ -372,7 +372,8 @@ class MapsPanel(QWidget):
         if result is None:
             return ""
         choice = self.session.map_choice
-        if choice.reference:  # a total of one prior would say nothing of the map
+        # A total of one prior would say nothing of a map of the difference; the grid shows the prior's own values.
+        if choice.reference and self.pages.currentWidget() is not self.grid:
             if self.shown is None or choice.quantity != latent_views.BITS:
                 return ""
             bits = f"{float(self.shown.values.sum()):+,.0f}".replace("-", "−")

@@ -1,5 +1,6 @@
 """Charts of what each part pays: bars of the priors' bits, and the residuals that they leave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,15 @@ def cost_rows(costs: "dict[str, PriorCost]", names: list[str]) -> list[CostRow]:
     """The steps of the paper among the priors that a model has, then its other priors."""
     ordered = [name for name in STEPS if name in names] + [name for name in names if name not in STEPS]
     return [CostRow(name, costs.get(name), costs.get(STEPS.get(name, ""))) for name in ordered]
+
+
+def row_name(rows: Sequence[CostRow], number: int) -> str:
+    """A row's prior, and what its saving is against where that is not the row above."""
+    row = rows[number]
+    name, step = captions.prior_name(row.prior), STEPS.get(row.prior, "")
+    if row.before is None or rows[number - 1].prior == step:
+        return name
+    return tr("{prior}, against {step}").format(prior=name, step=captions.prior_name(step))
 
 
 class CostBars(QWidget):
@@ -112,12 +122,7 @@ class CostBars(QWidget):
             self._paint_row(painter, number, row)
 
     def name_of(self, number: int) -> str:
-        """A row's prior, and what its saving is against where that is not the row above."""
-        row = self.rows[number]
-        name, step = captions.prior_name(row.prior), STEPS.get(row.prior, "")
-        if row.before is None or self.rows[number - 1].prior == step:
-            return name
-        return tr("{prior}, against {step}").format(prior=name, step=captions.prior_name(step))
+        return row_name(self.rows, number)
 
     def _paint_row(self, painter: QPainter, number: int, row: CostRow) -> None:
         line = QRectF(4, number * ROW_HEIGHT + 2, self.width() - 8, ROW_HEIGHT - BAR_HEIGHT - 6)
