@@ -1,6 +1,5 @@
 """The encoder's search: exact against the coder, never worse than rounding, stoppable, the same bytes every time."""
 
-import copy
 import dataclasses
 import json
 import math
@@ -286,9 +285,9 @@ def test_tiles_together_are_better_too(
 def test_tiles_are_searched_with_all_that_a_synthesis_reads(
     tiny_model: Model, rgb: np.ndarray, synthesis_blocks: tuple[int, int, int], margin: int
 ) -> None:
-    model = copy.copy(tiny_model)
+    model = Model(tiny_model.card)
     model.config = dataclasses.replace(tiny_model.config, synthesis_blocks=synthesis_blocks)
-    assert problem_of(model, rgb).margin == margin
+    assert dataclasses.replace(problem_of(tiny_model, rgb), model=model).margin == margin
 
 
 def test_moves_are_more_careful_after_one_that_was_not_better() -> None:

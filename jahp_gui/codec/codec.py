@@ -30,12 +30,13 @@ from jahp_gui.codec.latent_coding import (
 )
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import model_of_file
+from jahp_gui.codec.precision import undisturbed
 from jahp_gui.codec.priors import prior_class, prior_of_code
 from jahp_gui.codec.stopwatch import Stopwatch
 from jahp_gui.codec.transforms import STRIDE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """A file as it will be written.
 
@@ -48,7 +49,7 @@ class Encoded:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """A picture from a file.
 
@@ -65,7 +66,7 @@ class Decoded:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Analysis:
     """Every latent of an image under one prior: ŷ int16 (h, w, M) and its `LatentMaps`."""
 
@@ -91,11 +92,10 @@ def encode(
     effort: 0 … 3, how long latents are searched that are better than those of rounding (see `codec.effort`). weights:
     float32 (H, W) in 0 … 1, how much the error of each pixel counts; needs an effort. `progress` is told the fraction
     of the search; whatever it raises ends it.
-    Raises `UsageError` for a prior that the model does not have, a λ that is not positive, an effort there is not, and
-    weights of another size or without an effort; `ModelError` where the model's files are damaged.
+    Raises `UsageError` for an image that is no such array, a prior that the model does not have, a λ that is not
+    positive, an effort there is not, and weights of another size or range or without an effort; `ModelError` where the
+    model's files are damaged.
     """
-    if lmbda is not None and not lmbda > 0:
-        raise UsageError(f"λ must be positive, not {lmbda}.")
     watch = Stopwatch()
     gain_index = model.gain_index(lmbda)
     with watch("transforms"):
@@ -116,6 +116,7 @@ def encode_y(
     return encode_y_hat(model, y_hat, height, width, prior, gain_index, watch)
 
 
+@undisturbed()
 def encode_searched(
     problem: Problem, effort: int, watch: Stopwatch | None = None, progress: Progress | None = None
 ) -> Encoded:
@@ -130,6 +131,7 @@ def encode_searched(
     )
 
 
+@undisturbed()
 def encode_y_hat(
     model: Model,
     y_hat: np.ndarray,
@@ -140,12 +142,16 @@ def encode_y_hat(
     watch: Stopwatch | None = None,
     z_hat: np.ndarray | None = None,
 ) -> Encoded:
-    """Write a file of latents ŷ int16 (h, w, M), and of the ẑ int16 that goes with them, whoever chose them."""
+    """Write a file of latents ŷ int16 (h, w, M), and of the ẑ int16 that goes with them, whoever chose them.
+
+    `Encoded.y_hat` is the array that is given, not a copy.
+    """
     watch = watch or Stopwatch()
     z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, z_hat=z_hat)
     return _packed(model, y_hat, height, width, prior, gain_index, z, y, watch.seconds)
 
 
+@undisturbed()
 def encode_measured(
     model: Model, y_hat: np.ndarray, height: int, width: int, prior: str, gain_index: int
 ) -> tuple[Encoded, LatentMaps]:
@@ -182,6 +188,7 @@ def _packed(
     return Encoded(data, container.parse(data, max_pixels=width * height), y_hat, seconds)
 
 
+@undisturbed()
 def decode(
     source: bytes | Container,
     *,
@@ -246,6 +253,12 @@ def open_source(
     device: str = "cpu",
 ) -> Opened:
     """A file ready to be decoded; arguments and errors as those of `decode`."""
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
+    if not isinstance(source, bytes | Container):
+        raise UsageError(
+            f"A file is decoded from its bytes, as Path.read_bytes() gives them, not a {type(source).__name__}."
+        )
     parsed = container.parse(source, max_pixels=max_pixels, name=name) if isinstance(source, bytes) else source
     header = parsed.header
     prior = prior_of_code(header.prior_code).name
@@ -273,8 +286,9 @@ def _cached_model(folder: Path, digest: bytes, device: str) -> Model:
     return Model.load(folder, device)
 
 
+@undisturbed()
 def analyse(model: Model, rgb: np.ndarray, *, prior: str = DEFAULT_PRIOR, lmbda: float | None = None) -> Analysis:
-    """What every latent of an image would cost, and what the prior predicts for it; λ as in `encode`."""
+    """What every latent of an image would cost, and what the prior predicts for it; image, λ and errors of `encode`."""
     gain_index = model.gain_index(lmbda)
     y_hat = model.quantise(model.analysis(rgb), gain_index)
     return Analysis(y_hat, measure_latents(model.prior(prior), y_hat, gain_index), model, prior, gain_index)

@@ -6,12 +6,18 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(wanted: str = "auto") -> str:
-    """ "cpu" or "cuda" of one of `DEVICES`; auto takes a GPU where torch can use one. Raises `UsageError`."""
+    """One of `DEVICES`, or what else torch calls one; auto is a GPU where torch can use one. Raises `UsageError`."""
     if wanted == "cpu":
         return wanted  # without importing torch
     import torch
 
     usable = torch.cuda.is_available()
-    if wanted == "cuda" and not usable:
+    if wanted == "auto":
+        return "cuda" if usable else "cpu"
+    try:
+        kind = torch.device(wanted).type
+    except RuntimeError as error:
+        raise UsageError(f"The device is one of {', '.join(DEVICES)}, not {wanted}.") from error
+    if kind == "cuda" and not usable:
         raise UsageError("There is no GPU here that torch can use; choose --device cpu or auto.")
-    return "cuda" if usable else "cpu"
+    return wanted

@@ -117,7 +117,7 @@ def float32_is_exact(precision: str) -> bool:
 
     `precision` is what it has been told; the processor's libraries may have been told by other ways, so it is tried.
     """
-    numbers = torch.arange(128.0).reshape(1, -1) * 32 + 1  # up to 12 bits
+    numbers = torch.arange(128, dtype=torch.float32, device="cpu").reshape(1, -1) * 32 + 1  # up to 12 bits
     x, weight = numbers.expand(32, -1), numbers.T.expand(-1, 64).remainder(64)
     return precision == "highest" and torch.equal((x @ weight).double(), x.double() @ weight.double())
 
@@ -189,7 +189,7 @@ def thaw_conv(conv: nn.Conv2d, tensors: Mapping[str, np.ndarray], name: str, tap
     """Give a convolution the weights that `freeze_conv` stored; masked taps become zero."""
     weight, bias = thaw_matrix(tensors, name)
     size = conv.kernel_size[0]
-    kernel = torch.zeros(len(weight), size, size, conv.in_channels)
+    kernel = weight.new_zeros(len(weight), size, size, conv.in_channels)
     known = torch.ones(size, size, dtype=torch.bool) if taps is None else taps.bool()
     kernel[:, known] = weight.reshape(len(weight), -1, conv.in_channels)
     with torch.no_grad():

@@ -173,12 +173,12 @@ def decode_latents(
     return flat.reshape(shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LatentMaps:
-    """What the coder's tables say of every latent: float32 (h, w, M) each, and the same for z (h/4, w/4, C).
+    """What the coder's tables say of every latent: float32 (h, w, M) each.
 
     bits: the exact cost, escapes included. mu, sigma: mean and standard deviation of the table the coder used, in
-    units of the quantiser step. z parts are None without side information.
+    units of the quantiser step. z_hat: int16, z_bits: float32, both (⌈h/4⌉, ⌈w/4⌉, C); None without side information.
     """
 
     bits: np.ndarray

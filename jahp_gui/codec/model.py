@@ -14,35 +14,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
-from jahp_gui.codec.errors import JahpError, ModelError
+from jahp_gui.codec.errors import JahpError, ModelError, UsageError
 from jahp_gui.codec.gain import Gain
 from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
-from jahp_gui.codec.precision import full_precision, picture_precision
+from jahp_gui.codec.precision import full_precision, picture_precision, undisturbed
 from jahp_gui.codec.priors import FrozenPrior, Prior, prior_class
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, default_lmbda, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.codec.tiling import TILE, analysis_margin, pixels, synthesis_margin, tiles
-from jahp_gui.codec.transforms import STRIDE, build_transforms
+from jahp_gui.codec.transforms import STRIDE, build_transforms, planes
 from jahp_gui.codec.weights import expand
 
+_forked = threading.Event()
 if hasattr(os, "register_at_fork"):
-    # The threads of OpenMP do not survive a fork: a child that asked for them again would wait for ever.
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+    os.register_at_fork(after_in_child=_forked.set)
 
 
 class Model:
     """Transforms, gains and frozen priors of one installed model; parts are read when first used, from any thread.
 
-    device: where the transforms run; gains, rounding and priors stay on the processor. Two devices may round a latent
-    differently in rare places, and both write files that every decoder reads.
+    device: "cpu", "cuda", "cuda:1" or "auto", where the transforms run; gains, rounding and priors stay on the
+    processor. Two devices may round a latent differently in rare places, and both write files that every decoder reads.
+    A copy, pickled or not, reads the model's folder again. Raises `UsageError` for a GPU that is not there.
     """
 
     def __init__(self, card: Card, device: str = "cpu"):
-        self.card, self.device = card, device
+        self.card, self.device = card, choose_device(str(device))
         self.config = ModelConfig.from_dict(card.config)
         self._lock = threading.Lock()
         self._transforms: _Transforms | None = None
         self._priors: dict[str, FrozenPrior] = {}
+
+    def __reduce__(self) -> tuple[type["Model"], tuple[Card, str]]:
+        return Model, (self.card, self.device)
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> "Model":
@@ -54,16 +59,23 @@ class Model:
         return range(gain_index_count(self.config.lmbda_anchors))
 
     def gain_index(self, lmbda: float | None) -> int:
-        """The nearest gain index, at the ends of the range for λ outside it; of None, that of the model's own λ."""
+        """The nearest gain index, at the ends of the range for λ outside it; of None, that of the model's own λ.
+
+        Raises `UsageError` for a λ that is not positive.
+        """
+        if lmbda is not None and not lmbda > 0:
+            raise UsageError(f"λ must be positive, not {lmbda}.")
         anchors = self.config.lmbda_anchors
         return gain_index_of(default_lmbda(anchors) if lmbda is None else lmbda, anchors)
 
     def lmbda(self, gain_index: int) -> float:
         return lmbda_of(gain_index, self.config.lmbda_anchors)
 
+    @undisturbed()
     def prior(self, name: str) -> FrozenPrior:
         """The exact form of a prior. Raises `UsageError` when the model lacks it, `ModelError` when it is damaged."""
         self.card.digest(name)  # names the priors there are where this is none of them
+        _use_one_thread_after_fork()
         with self._lock, self._refusing_misfits():
             if name not in self._priors:
                 tensors = {**self._tensors(TABLES), **self._tensors(name)}
@@ -87,24 +99,32 @@ class Model:
                 f"card and this release expect ({type(error).__name__}: {reason}); install it again."
             ) from error
 
+    @undisturbed()  # in inference mode nothing could ever be differentiated through them
     def _loaded(self) -> "_Transforms":
-        with self._lock, self._refusing_misfits():
+        _use_one_thread_after_fork()
+        with self._lock:
             if self._transforms is None:
-                with torch.inference_mode(False):  # else nothing could ever be differentiated through them
-                    self._transforms = _Transforms(self.config, self._tensors(TRANSFORMS), self.device)
+                with self._refusing_misfits():
+                    transforms = _Transforms(self.config, self._tensors(TRANSFORMS))
+                transforms.to(self.device)
+                self._transforms = transforms
             return self._transforms
 
+    @undisturbed()
     @torch.inference_mode()
     def analysis(self, rgb: np.ndarray) -> np.ndarray:
-        """Latents y of an image before the gain: uint8 (H, W, 3) → float32 (⌈H/16⌉, ⌈W/16⌉, M)."""
+        """Latents y of an image before the gain: uint8 (H, W, 3) → float32 (⌈H/16⌉, ⌈W/16⌉, M).
+
+        Raises `UsageError` for anything else than such an array.
+        """
+        check_image(rgb)
         height, width, _ = rgb.shape
         shape = -(-height // STRIDE), -(-width // STRIDE)
         transform = self._loaded().analysis
         y = np.empty((*shape, self.config.latent_channels), np.float32)
         for tile in tiles(*shape, analysis_margin(self.config)):
             part = rgb[pixels(tile.rows_with_margin, STRIDE, height), pixels(tile.columns_with_margin, STRIDE, width)]
-            x = torch.tensor(part).permute(2, 0, 1)[None].float() / 255
-            x = F.pad(x, (0, -part.shape[1] % STRIDE, 0, -part.shape[0] % STRIDE), mode="replicate")
+            x = F.pad(planes(part), (0, -part.shape[1] % STRIDE, 0, -part.shape[0] % STRIDE), mode="replicate")
             x = x.to(self.device).contiguous(memory_format=torch.channels_last)
             with full_precision(self.device):
                 latents = transform(x)[0].permute(1, 2, 0)
@@ -113,26 +133,30 @@ class Model:
 
     @property
     def synthesis_network(self) -> nn.Module:
-        """The synthesis transform on the processor, to be differentiated: (ŷ/g (B, M, h, w), positions (B,)) → x̂."""
-        synthesis = self._loaded().synthesis
-        return synthesis if self.device == "cpu" else copy.deepcopy(synthesis).cpu()
+        """A copy of the synthesis transform on the processor: (ŷ/g (B, M, h, w), positions (B,)) → x̂."""
+        return copy.deepcopy(self._loaded().synthesis).cpu()
 
+    @undisturbed()
     def thawed(self, name: str) -> Prior:
         """A prior in ordinary floats, differentiable; but for those of z, its densities are not filled in."""
-        with self._refusing_misfits(), torch.inference_mode(False):
+        # A new network draws random weights first: from numbers that are the caller's.
+        with self._refusing_misfits(), torch.random.fork_rng(devices=[]):
             tensors = {**self._tensors(TABLES), **self._tensors(name)}
-            return prior_class(name).thaw(tensors, self.config).eval().requires_grad_(False)
+            return prior_class(name).thaw(tensors, self.config).eval().float().requires_grad_(False)
 
+    @undisturbed()
     @torch.inference_mode()
     def gain_of(self, gain_index: int) -> np.ndarray:
         """What y is multiplied by before rounding: float32 (M,)."""
         return self._loaded().gain.gain(position(gain_index))[0].numpy()
 
+    @undisturbed()
     @torch.inference_mode()
     def inverse_gain_of(self, gain_index: int) -> np.ndarray:
         """What ŷ is multiplied by before the synthesis: float32 (M,)."""
         return self._loaded().gain.inverse(position(gain_index))[0].numpy()
 
+    @undisturbed()
     @torch.inference_mode()
     def quantise(self, y: np.ndarray, gain_index: int) -> np.ndarray:
         """ŷ = round(y·g): float32 (h, w, M) → int16 (h, w, M) within ±32767."""
@@ -144,6 +168,7 @@ class Model:
             y_hat[rows] = gained.round_().clamp_(-LATENT_LIMIT, LATENT_LIMIT).to(torch.int16).numpy()
         return y_hat
 
+    @undisturbed()
     @torch.inference_mode()
     def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
         """The picture of latents (h, w, M), int16 or float32: uint8 (height, width, 3)."""
@@ -165,19 +190,36 @@ class Model:
 
 
 class _Transforms:
-    """The networks that run in ordinary floats."""
+    """The networks that run in ordinary floats, on the processor until they are moved."""
 
-    def __init__(self, config: ModelConfig, tensors: Mapping[str, np.ndarray], device: str):
+    def __init__(self, config: ModelConfig, tensors: Mapping[str, np.ndarray]):
         with torch.device("meta"):
             self.analysis, self.synthesis = build_transforms(config)
             self.gain = Gain(config.lmbda_anchors, config.latent_channels)
         for name, module in (("analysis", self.analysis), ("synthesis", self.synthesis), ("gain", self.gain)):
             expand(module, tensors, name)
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def to(self, device: str) -> None:
         self.analysis.to(device)
         self.synthesis.to(device)
 
 
 def position(gain_index: int) -> Tensor:
-    """The gain position of a gain index: (1,)."""
-    return torch.tensor([gain_index / STEPS_PER_ANCHOR])
+    """The gain position of a gain index: float32 (1,)."""
+    return torch.tensor([gain_index / STEPS_PER_ANCHOR], dtype=torch.float32)
+
+
+def check_image(rgb: np.ndarray) -> None:
+    """Raise `UsageError` for what is no image, uint8 (H, W, 3): one of floats would be coded as a black one."""
+    if not isinstance(rgb, np.ndarray):
+        raise UsageError(f"The image must be a numpy array, uint8 (H, W, 3), not a {type(rgb).__name__}.")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+        raise UsageError(f"The image must be uint8 of shape (H, W, 3), not {rgb.dtype} of shape {rgb.shape}.")
+
+
+def _use_one_thread_after_fork() -> None:
+    """The threads of OpenMP do not survive a fork: a child that asked for them again would wait for ever."""
+    if _forked.is_set():
+        torch.set_num_threads(1)
+        _forked.clear()

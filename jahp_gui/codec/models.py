@@ -111,6 +111,7 @@ class Card:
 
 def read_card(folder: Path) -> Card:
     """The card of a model folder. Raises `ModelError` in one sentence."""
+    folder = folder.absolute()  # its weights are read when they are needed, wherever the program is then
     path = folder / CARD
     try:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)

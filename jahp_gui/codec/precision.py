@@ -1,6 +1,10 @@
-"""How exactly the networks that run in ordinary floats compute. Entropy networks have arithmetic of their own."""
+"""How exactly the networks that run in ordinary floats compute. Entropy networks have arithmetic of their own.
 
-from contextlib import AbstractContextManager, nullcontext
+A device is what torch calls one: "cpu", "cuda", "cuda:1".
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -19,14 +23,38 @@ def multiplies_bfloat16() -> bool:
 
 def fast_products(device: str) -> AbstractContextManager[None]:
     """bfloat16 where the device multiplies it: a search needs directions, and its end is judged by exact costs."""
-    if device == "cuda" or multiplies_bfloat16():
-        return torch.autocast(device, dtype=torch.bfloat16)
+    kind = torch.device(device).type
+    if kind == "cuda" or multiplies_bfloat16():
+        return torch.autocast(kind, dtype=torch.bfloat16)
     return nullcontext()
 
 
 def full_precision(device: str) -> AbstractContextManager[None]:
     """GPUs round the inputs of convolutions to ten bits unless they are told not to."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device == "cuda" else nullcontext()
+    if torch.device(device).type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(enabled=True, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """torch as a new process has it, whatever the caller's loop has set for its own networks.
+
+    Autocast would round ours, another default device would make tensors that ours do not fit, and without gradients no
+    search could descend.
+    """
+    with ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if not torch.is_grad_enabled():
+            stack.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
 
 
 def picture_precision(device: str, synthesis: nn.Module) -> AbstractContextManager[None]:
@@ -34,5 +62,5 @@ def picture_precision(device: str, synthesis: nn.Module) -> AbstractContextManag
 
     In half the time; a few percent of the pixels differ, nearly all by one grey level (RECIPES.md: 0.001 dB).
     """
-    is_carried = device == "cpu" and isinstance(synthesis, EfficientSynthesis)
+    is_carried = torch.device(device).type == "cpu" and isinstance(synthesis, EfficientSynthesis)
     return fast_products(device) if is_carried else full_precision(device)

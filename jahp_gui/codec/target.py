@@ -1,5 +1,6 @@
 """The λ that makes a file of a wanted size or quality."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -67,8 +68,11 @@ def encode_to_target(
     A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
     searched with an effort of 1 at most; what that finds is refined with the effort asked for, and where this leads
     away from the target, λ is searched again for one that is as far off on the other side.
-    Raises `UsageError` that names the nearest reachable value when the best is more than 2% away.
+    Raises what `encode` raises; `UsageError` for a target of another kind or of no positive value, and one that names
+    the nearest reachable value when the best is more than 2% away.
     """
+    if target.kind not in UNITS or not 0 < target.value < math.inf:
+        raise UsageError(f"A target is a positive number of {', '.join(UNITS)}, not {target.value} of {target.kind}.")
     some_gain = Problem(model, rgb, model.analysis(rgb), prior, 0, weights)
     tried: dict[int, float] = {}
 

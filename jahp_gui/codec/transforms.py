@@ -10,6 +10,7 @@ Two kinds, chosen by `ModelConfig.transform`:
 All take x of shape (B, 3, H, W) in [0, 1] with H and W multiples of 16, and latents (B, M, H/16, W/16).
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,6 +29,11 @@ def build_transforms(config: ModelConfig) -> tuple[nn.Module, nn.Module]:
     if config.transform == "paper":
         return PaperAnalysis(config), PaperSynthesis(config)
     raise ValueError(f"transform must be 'efficient' or 'paper', not {config.transform!r}")
+
+
+def planes(rgb: np.ndarray) -> Tensor:
+    """uint8 (H, W, 3) as the transforms take a picture: float32 (1, 3, H, W) in [0, 1]."""
+    return torch.tensor(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
 
 
 class ResidualBlock(nn.Module):

@@ -21,6 +21,7 @@ from jahp_gui.codec.priors.base import FrozenPrior
 from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.codec.tables import NARROW_HALF, WIDE_HALF
+from jahp_gui.codec.transforms import planes
 from jahp_gui.training.data import image_files
 from jahp_gui.training.freeze import load_trained
 from jahp_gui.training.objective import TrainingModel
@@ -55,7 +56,7 @@ def compare(
 ) -> tuple[float, dict[str, tuple[float, float, int]], int]:
     """(PSNR change, per prior (bytes written, bytes estimated, escapes), latents) of one image at one anchor."""
     height, width, _ = rgb.shape
-    x = pad_to(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, 64)
+    x = pad_to(planes(rgb), 64)
     position = torch.tensor([float(anchor)])
     gain = trained.gain.gain(position)
     y_float = rounded(trained.analysis(x) * gain[:, :, None, None])

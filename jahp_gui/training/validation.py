@@ -10,6 +10,7 @@ from torch import Tensor
 from jahp_gui.codec.distortion import distortion as distortion_of
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.priors.rounding import rounded
+from jahp_gui.codec.transforms import planes
 from jahp_gui.training.data import image_files
 from jahp_gui.training.objective import TrainingModel
 
@@ -41,7 +42,7 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
     bpp = {name: [0.0] * len(anchors) for name in model.each_prior()}
     distortion, psnr = [0.0] * len(anchors), [0.0] * len(anchors)
     for file in files:
-        x = torch.from_numpy(load_image(file).rgb).permute(2, 0, 1)[None].to(device).float() / 255
+        x = planes(load_image(file).rgb).to(device)
         y = model.analysis(pad_to(x, 64))
         for anchor in range(len(anchors)):
             position = torch.tensor([float(anchor)], device=device)

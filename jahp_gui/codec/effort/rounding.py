@@ -17,7 +17,7 @@ from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import position
 from jahp_gui.codec.precision import fast_products
 from jahp_gui.codec.tiling import Tile, pixels
-from jahp_gui.codec.transforms import STRIDE, EfficientSynthesis
+from jahp_gui.codec.transforms import STRIDE, EfficientSynthesis, planes
 
 # Both fitted on validation images, for BD-rate over all λ. Many latents move at once and their changes meet in the same
 # pixels: the curvature that each must reckon with is twice its own. The statistics of a channel overrate a latent's
@@ -97,7 +97,7 @@ def tile_gradient(problem: Problem, y_hat: np.ndarray, tile: Tile) -> np.ndarray
     q = torch.from_numpy(y_hat[window].astype(np.float32)).to(model.device).requires_grad_(True)
     inverse = torch.from_numpy(model.inverse_gain_of(problem.gain_index)).to(model.device)
     ungained = (q * inverse).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
-    x = torch.tensor(problem.rgb[area]).permute(2, 0, 1)[None].to(model.device).float() / 255
+    x = planes(problem.rgb[area]).to(model.device)
     synthesis = model.synthesis_network.to(model.device)
     with torch.enable_grad(), fast_products(model.device):
         x_hat = synthesis(ungained, position(problem.gain_index).to(model.device)).float()

@@ -40,6 +40,8 @@ class Problem:
                 f"The mask is {self.weights.shape[1]} × {self.weights.shape[0]} pixels and the image "
                 f"{self.rgb.shape[1]} × {self.rgb.shape[0]}; make them the same size."
             )
+        if self.weights is not None and not (np.min(self.weights) >= 0 and np.max(self.weights) <= 1):  # NaN is neither
+            raise UsageError("The weights of a mask are from 0 to 1; divide those of a grey image by 255.")
 
     @property
     def lmbda(self) -> float:

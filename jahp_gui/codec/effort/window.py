@@ -13,7 +13,7 @@ from jahp_gui.codec.effort.soft_codec import SoftCodec
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.priors.hyper import shrunk
 from jahp_gui.codec.tiling import Tile, pixels
-from jahp_gui.codec.transforms import STRIDE
+from jahp_gui.codec.transforms import STRIDE, planes
 
 
 class Window:
@@ -29,7 +29,7 @@ class Window:
         self.area = pixels(self.latents[0], STRIDE, height), pixels(self.latents[1], STRIDE, width)
         rgb = problem.rgb[self.area]
         self.size = rgb.shape[:2]
-        self.x = torch.tensor(rgb).permute(2, 0, 1)[None].to(soft.device).float() / 255
+        self.x = planes(rgb).to(soft.device)
         weights = problem.weights_of(*self.area)
         self.weights = None if weights is None else torch.from_numpy(weights).to(soft.device)
         self.moves = self.mask([side.stop - side.start for side in self.latents], tile.inner)
