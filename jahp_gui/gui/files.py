@@ -280,15 +280,15 @@ class FileController(QObject):
     def write(self, path: Path, action: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
         """Run something that writes `path`, in a job, and say how it went; `then` follows where it went well."""
 
-        def done(_: Any) -> None:
+        def done(size: int) -> None:
             if then is not None:
                 then()
-            size = path.stat().st_size if path.exists() else 0
             self.session.tell(tr("Saved {path} ({size:,} bytes)").format(path=path, size=size))
 
-        def guarded(job: Job) -> None:
+        def guarded(job: Job) -> int:
             try:
                 action()
+                return path.stat().st_size if path.exists() else 0
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise ImageError(tr("{path} cannot be written: {reason}.").format(path=path, reason=reason)) from error

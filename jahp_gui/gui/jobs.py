@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from PySide6.QtCore import QDeadlineTimer, QObject, QThreadPool, Signal
@@ -21,9 +21,10 @@ from jahp_gui.gui.sentences import translated
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["user", "display", "background"]
+Kind = Literal["user", "reading", "display", "background"]
 INTERACTIVE_THREADS = 3
-BACKGROUND_THREADS = 3  # the curves of priors, those of classical codecs (which another process makes), thumbnails
+READING_THREADS = 16  # they wait for disks, and for shares that have gone and let go of nobody
+BACKGROUND_THREADS = 5  # curves, those of classical codecs, thumbnails, MS-SSIM, refining: none waits for another
 BACKGROUND_NICENESS = 10
 
 
@@ -34,7 +35,7 @@ class Cancelled(Exception):
 class Job:
     """What a running job is given: ask `check` now and then, tell `progress`."""
 
-    def __init__(self, report: Callable[[Any], None], yield_to: Callable[[], bool]):
+    def __init__(self, report: Callable[["Job", Any], None], yield_to: Callable[[], bool]):
         self._report = report
         self._yield_to = yield_to
         self._cancelled = threading.Event()
@@ -54,7 +55,7 @@ class Job:
     def progress(self, value: Any) -> None:
         """Hand a fraction done, or an intermediate result, to the job's `progress` callback. Checks for cancel."""
         self.check()
-        self._report(value)
+        self._report(self, value)
 
     def give_way(self) -> None:
         """Wait while interactive jobs run: for background jobs, between two pieces of work. Checks for cancel."""
@@ -83,7 +84,7 @@ class _Request:
     holds_open: bool
     stopped: Callable[[], None] | None
     can_stop: bool
-    job: Job = field(init=False)
+    job: Job
 
 
 class Jobs(QObject):
@@ -96,8 +97,9 @@ class Jobs(QObject):
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
-        self._interactive, self._background = QThreadPool(), QThreadPool()
+        self._interactive, self._reading, self._background = QThreadPool(), QThreadPool(), QThreadPool()
         self._interactive.setMaxThreadCount(INTERACTIVE_THREADS)
+        self._reading.setMaxThreadCount(READING_THREADS)
         self._background.setMaxThreadCount(BACKGROUND_THREADS)
         self._running: dict[str, _Request] = {}
         self._waiting: dict[str, _Request] = {}
@@ -126,17 +128,20 @@ class Jobs(QObject):
         `keep_running`, where it may still finish and be shown before the new one starts. A `label` makes the job
         visible in the status bar, from where the user can cancel it, which calls `stopped`; not with `can_stop` False,
         for jobs without which nothing goes on. "background" jobs run at low priority and give way to those of kind
-        "user"; they need not to those of kind "display", which only draw what is known. The window is not closed before
-        one that `holds_open` has ended.
+        "user" and "reading", which may wait for a network; they need not to those of kind "display", which only draw
+        what is known. The window is not closed before one that `holds_open` has ended.
         """
         if self._closed:
             return
-        request = _Request(key, work, done, failed, progress, label, kind, holds_open, stopped, can_stop)
-        request.job = Job(lambda value: self._post(lambda: self._on_progress(request, value)), self.interactive_busy)
+        # The job knows nothing of its request: one that knew would keep all that the callables hold until a collection.
+        job = Job(lambda job, value: self._post(lambda: self._on_progress(key, job, value)), self.interactive_busy)
+        request = _Request(key, work, done, failed, progress, label, kind, holds_open, stopped, can_stop, job)
         if key in self._running:
             self._waiting[key] = request
             if not keep_running:
                 self._running[key].job.cancel()
+            if label:
+                self.activity_changed.emit()
         else:
             self._launch(request)
 
@@ -161,7 +166,8 @@ class Jobs(QObject):
 
     def interactive_busy(self) -> bool:
         """Whether anything runs that the user waits for. Called from background threads."""
-        return any(request.kind == "user" for request in list(self._running.values()))
+        running = list(self._running.values())
+        return any(request.kind in ("user", "reading") and not request.job.cancelled for request in running)
 
     @property
     def idle(self) -> bool:
@@ -178,12 +184,13 @@ class Jobs(QObject):
         request = self._shown()
         if request is None:
             return None
-        return Activity(request.label, self._progress.get(request.key, -1.0), request.can_stop)
+        fraction = self._progress.get(request.key, -1.0) if self._running.get(request.key) is request else -1.0
+        return Activity(request.label, fraction, request.can_stop)
 
     def _shown(self) -> _Request | None:
-        """The newest labelled job."""
-        running = reversed(self._running.values())
-        return next((request for request in running if request.label and not request.job.cancelled), None)
+        """The newest labelled job, of those that wait only where none runs."""
+        newest_first = reversed((*self._waiting.values(), *self._running.values()))
+        return next((request for request in newest_first if request.label and not request.job.cancelled), None)
 
     def shutdown(self, timeout: float) -> bool:
         """Cancel everything, deliver nothing more; whether all threads have ended within `timeout` seconds."""
@@ -193,14 +200,14 @@ class Jobs(QObject):
             request.job.cancel()
         self.ending.emit()
         deadline = time.monotonic() + timeout
-        pools = (self._interactive, self._background)
+        pools = (self._interactive, self._reading, self._background)
         ended = [pool.waitForDone(QDeadlineTimer(_left(deadline))) for pool in pools]
         return all(ended)
 
     def _launch(self, request: _Request) -> None:
         self._running[request.key] = request
-        pool = self._background if request.kind == "background" else self._interactive
-        pool.start(lambda: self._run(request))
+        pools = {"reading": self._reading, "background": self._background}
+        pools.get(request.kind, self._interactive).start(lambda: self._run(request))
         if request.label:
             self.activity_changed.emit()
 
@@ -217,17 +224,10 @@ class Jobs(QObject):
                 deliver = lambda: done(result)  # noqa: E731
         except Cancelled:
             pass
-        except JahpError as error:
-            deliver = self._failure(request, translated(str(error)))
-        except MemoryError:
-            deliver = self._failure(request, tr("There is not enough memory for this; close other images or programs."))
         except Exception as error:
-            log.exception("job %s failed", request.key)
-            if "not enough memory" in str(error) or "can't allocate memory" in str(error):  # as torch puts it
-                text = tr("There is not enough memory for this; close other images or programs.")
-            else:
-                text = tr("Something unexpected went wrong: {error}").format(error=error or type(error).__name__)
-            deliver = self._failure(request, text)
+            if not isinstance(error, (JahpError, MemoryError)):
+                log.exception("job %s failed", request.key)
+            deliver = self._failure(request, _sentence(error))
         self._post(lambda: self._on_end(request, deliver))
 
     def _failure(self, request: _Request, text: str) -> Callable[[], None]:
@@ -238,11 +238,12 @@ class Jobs(QObject):
         with contextlib.suppress(RuntimeError):  # the application has gone
             self._posted.emit(deliver)
 
-    def _on_progress(self, request: _Request, value: Any) -> None:
-        if self._closed or request.job.cancelled or self._running.get(request.key) is not request:
+    def _on_progress(self, key: str, job: Job, value: Any) -> None:
+        request = self._running.get(key)
+        if self._closed or job.cancelled or request is None or request.job is not job:
             return
         if isinstance(value, float):
-            self._progress[request.key] = value
+            self._progress[key] = value
             self.activity_changed.emit()
         if request.progress is not None:
             request.progress(value)
@@ -253,12 +254,28 @@ class Jobs(QObject):
             self._progress.pop(request.key, None)
         if self._closed:
             return
-        if deliver is not None and not request.job.cancelled:
-            deliver()
-        # After the delivery, which may have replaced the one that waits or started another under this key.
-        if request.key in self._waiting and request.key not in self._running:
-            self._launch(self._waiting.pop(request.key))
-        self.activity_changed.emit()
+        try:
+            if deliver is not None and not request.job.cancelled:
+                deliver()
+        except Exception as error:
+            self.failed.emit(_sentence(error))
+            raise  # to where exceptions in slots are printed
+        finally:  # after the delivery, which may have replaced the one that waits or started another under this key
+            if request.key in self._waiting and request.key not in self._running:
+                self._launch(self._waiting.pop(request.key))
+            self.activity_changed.emit()
+
+
+def _sentence(error: Exception) -> str:
+    """What the user is told of it."""
+    text = str(error)
+    if isinstance(error, JahpError):
+        return translated(text)
+    if (
+        isinstance(error, MemoryError) or "not enough memory" in text or "can't allocate memory" in text
+    ):  # as torch says
+        return tr("There is not enough memory for this; close other images or programs.")
+    return tr("Something unexpected went wrong: {error}").format(error=text or type(error).__name__)
 
 
 def _left(deadline: float) -> int:

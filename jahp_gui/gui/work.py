@@ -94,7 +94,10 @@ def is_large(picture: Pyramid) -> bool:
 def load_model(card: Card) -> "Model":
     """A model with torch and its default parts warm, so that the first slider move does not wait for either."""
     # torch makes hundreds of thousands of objects that stay; each collection among them would stop the window for a
-    # fifth of a second, now and later.
+    # fifth of a second, now and later. Only the first time: what is garbage when it is frozen is never freed.
+    is_first = gc.get_freeze_count() == 0
+    if is_first:
+        gc.collect()
     gc.disable()
     try:
         from jahp_gui.codec.model import Model
@@ -104,7 +107,8 @@ def load_model(card: Card) -> "Model":
         model.synthesis(model.quantise(model.analysis(np.zeros((64, 64, 3), np.uint8)), 0), 0, 64, 64)
         return model
     finally:
-        gc.freeze()
+        if is_first:
+            gc.freeze()
         gc.enable()
 
 

@@ -1,13 +1,15 @@
 """Jobs: the newest request wins, nothing stale is delivered, errors become sentences."""
 
+import gc
 import threading
+import weakref
 from functools import partial
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec.errors import ImageError
-from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.jobs import INTERACTIVE_THREADS, Job, Jobs
 
 
 @pytest.fixture
@@ -142,6 +144,79 @@ def test_background_work_gives_way_to_what_the_user_waits_for(qtbot: QtBot, jobs
     threading.Timer(0.1, release.set).start()
     wait_idle(qtbot, jobs)
     assert order == ["user", "background"]
+
+
+def test_background_work_waits_neither_for_its_kind_nor_for_what_was_cancelled(qtbot: QtBot, jobs: Jobs) -> None:
+    release, hangs, order = threading.Event(), threading.Event(), []
+    jobs.start("hangs", lambda job: hangs.set() or release.wait(10))  # as a read from a share that has gone
+    assert hangs.wait(10)
+    jobs.cancel("hangs")
+    for name in ("priors' curves", "classical curves", "thumbnails", "MS-SSIM"):
+        jobs.start(name, lambda job: release.wait(10), kind="background")
+    jobs.start("refine", lambda job: job.give_way(), order.append, kind="background")
+    qtbot.waitUntil(lambda: order == [None], timeout=5_000)
+    release.set()
+    wait_idle(qtbot, jobs)
+
+
+def test_reads_that_hang_keep_nothing_else_from_running(qtbot: QtBot, jobs: Jobs) -> None:
+    release, seen = threading.Event(), []
+    for number in range(INTERACTIVE_THREADS):
+        jobs.start(f"load {number}", lambda job: release.wait(10), kind="reading")
+    jobs.start("live", lambda job: 1, seen.append)
+    qtbot.waitUntil(lambda: seen == [1], timeout=5_000)
+    release.set()
+    wait_idle(qtbot, jobs)
+
+
+def test_what_waits_behind_a_cancelled_job_is_shown_and_can_be_cancelled(qtbot: QtBot, jobs: Jobs) -> None:
+    release, seen, shown = threading.Event(), [], []
+    jobs.activity_changed.connect(lambda: shown.append(jobs.activity()))
+    jobs.start("a", lambda job: job.progress(0.5) or release.wait(10), label="first")
+    qtbot.waitUntil(lambda: jobs.activity() == ("first", 0.5, True), timeout=10_000)
+    jobs.start("a", lambda job: 1, seen.append, label="second", stopped=lambda: seen.append("stopped"))
+    assert shown[-1] == ("second", -1.0, True)
+    jobs.cancel_shown()
+    assert shown[-1] is None and seen == ["stopped"]
+    release.set()
+    wait_idle(qtbot, jobs)
+    assert seen == ["stopped"]
+
+
+def test_a_result_that_cannot_be_shown_is_told_and_the_next_job_runs(qtbot: QtBot, jobs: Jobs) -> None:
+    seen: list[int] = []
+
+    def broken(value: int) -> None:
+        raise KeyError
+
+    jobs.start("a", lambda job: 1, broken, keep_running=True)
+    jobs.start("a", lambda job: 2, seen.append, keep_running=True)
+    with qtbot.captureExceptions() as raised, qtbot.waitSignal(jobs.failed) as told:
+        wait_idle(qtbot, jobs)
+    assert told.args == ["Something unexpected went wrong: KeyError"] and [kind for kind, *_ in raised] == [KeyError]
+    assert seen == [2]
+
+
+def test_a_job_that_has_ended_holds_nothing(qtbot: QtBot, jobs: Jobs) -> None:
+    """Also without a collection: pictures that wait for one fill the memory."""
+
+    class Picture:
+        pass
+
+    def start(picture: Picture) -> None:
+        for _ in range(3):  # one that runs, one that waits for it and is replaced, one that replaces it
+            jobs.start("a", lambda job: job.progress(picture), lambda _: picture, progress=lambda _: picture)
+
+    picture = Picture()
+    gone = weakref.ref(picture)
+    gc.disable()
+    try:
+        start(picture)
+        del picture
+        wait_idle(qtbot, jobs)
+        qtbot.waitUntil(lambda: gone() is None, timeout=10_000)  # the thread lets go of it a moment later
+    finally:
+        gc.enable()
 
 
 def test_after_shutdown_nothing_is_delivered_or_started(qtbot: QtBot, qapp: object) -> None:

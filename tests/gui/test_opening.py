@@ -1,6 +1,8 @@
 """Images that are opened, chosen, removed and cancelled while others are still being read; models that change then."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec.errors import ModelError
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import Card
+from jahp_gui.codec.models import Card, find_model
 from jahp_gui.gui import work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.main_window import MainWindow
@@ -302,6 +304,17 @@ def test_a_model_that_could_not_be_loaded_is_loaded_when_it_is_chosen_again(
         qtbot.waitUntil(lambda: session.model_error != "", timeout=WAIT_MS)
     box.activated.emit(box.currentIndex())
     qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
+
+
+def test_what_is_alive_when_another_model_is_loaded_is_still_collected() -> None:
+    work.load_model(find_model("tiny"))
+    item = ImageItem("in a cycle")
+    item.opened = item  # type: ignore[assignment]
+    gone = weakref.ref(item)
+    work.load_model(find_model("tiny"))
+    del item
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_model_without_a_prior_is_not_compared_with_it(explorer: Explorer, qtbot: QtBot) -> None:
