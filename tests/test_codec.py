@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jahp_gui.codec import container, metrics, target
+from jahp_gui.codec import container, metrics, target, tiling
 from jahp_gui.codec.codec import (
     Encoded,
     analyse,
@@ -281,6 +281,30 @@ def test_decoding_can_be_watched_and_stopped(tiny_model: Model) -> None:
 
     with pytest.raises(InterruptedError):
         decode(data, model=tiny_model, progress=stop)
+
+
+def test_every_step_of_an_encode_tells_how_far_it_is_and_can_be_ended(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling.tiles, "__defaults__", (4,))
+    rgb = photo(100, 200)
+    y = tiny_model.analysis(rgb)
+    y_hat = tiny_model.quantise(y, 50)
+    setting = 100, 200, "joint", 50
+
+    def stop(fraction: float) -> None:
+        raise InterruptedError
+
+    for step in (
+        lambda progress: tiny_model.analysis(rgb, progress),
+        lambda progress: encode_y(tiny_model, y, *setting, progress=progress),
+        lambda progress: encode_measured(tiny_model, y_hat, *setting, progress=progress),
+    ):
+        seen: list[float] = []
+        step(seen.append)
+        assert seen == sorted(seen) and seen[-1] == 1
+        with pytest.raises(InterruptedError):
+            step(stop)
 
 
 def test_the_codec_imports_neither_qt_nor_the_gui() -> None:

@@ -108,12 +108,22 @@ def encode(
 
 
 def encode_y(
-    model: Model, y: np.ndarray, height: int, width: int, prior: str, gain_index: int, watch: Stopwatch | None = None
+    model: Model,
+    y: np.ndarray,
+    height: int,
+    width: int,
+    prior: str,
+    gain_index: int,
+    watch: Stopwatch | None = None,
+    progress: Progress | None = None,
 ) -> Encoded:
-    """Compress cached latents y float32 (h, w, M) of an image of (height, width): λ never needs the analysis again."""
+    """Compress cached latents y float32 (h, w, M) of an image of (height, width): λ never needs the analysis again.
+
+    `progress` is told the fraction written now and then; whatever it raises ends it. So here and below.
+    """
     watch = watch or Stopwatch()
     y_hat = model.quantise(y, gain_index)
-    return encode_y_hat(model, y_hat, height, width, prior, gain_index, watch)
+    return encode_y_hat(model, y_hat, height, width, prior, gain_index, watch, progress=progress)
 
 
 @undisturbed()
@@ -141,23 +151,30 @@ def encode_y_hat(
     gain_index: int,
     watch: Stopwatch | None = None,
     z_hat: np.ndarray | None = None,
+    progress: Progress | None = None,
 ) -> Encoded:
     """Write a file of latents ŷ int16 (h, w, M), and of the ẑ int16 that goes with them, whoever chose them.
 
     `Encoded.y_hat` is the array that is given, not a copy.
     """
     watch = watch or Stopwatch()
-    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, z_hat=z_hat)
+    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, z_hat=z_hat, progress=progress)
     return _packed(model, y_hat, height, width, prior, gain_index, z, y, watch.seconds)
 
 
 @undisturbed()
 def encode_measured(
-    model: Model, y_hat: np.ndarray, height: int, width: int, prior: str, gain_index: int
+    model: Model,
+    y_hat: np.ndarray,
+    height: int,
+    width: int,
+    prior: str,
+    gain_index: int,
+    progress: Progress | None = None,
 ) -> tuple[Encoded, LatentMaps]:
     """The file that `encode_y_hat` writes and what each latent costs in it, from one pass through the networks."""
     frozen, encoder, watch = model.prior(prior), SymbolEncoder(), Stopwatch()
-    maps = measure_latents(frozen, y_hat, gain_index, encoder=encoder, watch=watch)
+    maps = measure_latents(frozen, y_hat, gain_index, encoder=encoder, watch=watch, progress=progress)
     z = b"" if maps.z_hat is None else encode_side(frozen, maps.z_hat)
     seconds = {stage: spent for stage, spent in watch.seconds.items() if stage != "maps"}
     return _packed(model, y_hat, height, width, prior, gain_index, z, encoder.finish(), seconds), maps

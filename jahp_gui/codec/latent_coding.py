@@ -42,12 +42,13 @@ def encode_latents(
     watch: Stopwatch | None = None,
     schedule: list[np.ndarray] | None = None,
     z_hat: np.ndarray | None = None,
+    progress: Progress | None = None,
 ) -> tuple[bytes, bytes]:
     """The sections (ẑ, ŷ) of latents (h, w, M) int16 within ±32767; ẑ is empty without side information.
 
     `z_hat` is what a search chose; without it, h_a does.
     `watch` is given the stages "entropy networks" and "range coder". Files have the prior's own `schedule`; another
-    order shows what it would cost.
+    order shows what it would cost. `progress` is told the fraction done now and then; whatever it raises ends it.
     """
     watch = watch or Stopwatch()
     with watch("entropy networks"):
@@ -58,16 +59,19 @@ def encode_latents(
         height, width, channels = y_hat.shape
         flat = y_hat.reshape(-1, channels)
         state = prior.start(z_hat, height, width, gain_index)
-        for step, rows, offsets in known_rows(state, schedule or prior.schedule(height, width), flat):
+        for step, rows, offsets in known_rows(state, schedule or prior.schedule(height, width), flat, progress):
             with watch("range coder"):
                 encoder.encode(flat[step].ravel(), state.tables, rows.ravel(), offsets.ravel())
         return z_section, encoder.finish()
 
 
 def known_rows(
-    state: CodingState, schedule: list[np.ndarray], flat: np.ndarray
+    state: CodingState, schedule: list[np.ndarray], flat: np.ndarray, progress: Progress | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(positions, rows, offsets) of every step when all latents (h·w, M) are known: steps are computed in batches."""
+    """(positions, rows, offsets) of every step when all latents (h·w, M) are known: steps are computed in batches.
+
+    `progress` is told the fraction done after each.
+    """
     state.reveal(np.arange(len(flat)), flat)
     pending: list[np.ndarray] = []
     for number, step in enumerate(schedule):
@@ -76,6 +80,8 @@ def known_rows(
             rows, offsets = state.rows(np.concatenate(pending))
             ends = np.cumsum([len(positions) for positions in pending])[:-1]
             yield from zip(pending, np.split(rows, ends), np.split(offsets, ends), strict=True)
+            if progress is not None:
+                progress((number + 1) / len(schedule))
             pending = []
 
 
@@ -212,12 +218,13 @@ def measure_latents(
     z_hat: np.ndarray | None = None,
     encoder: SymbolEncoder | None = None,
     watch: Stopwatch | None = None,
+    progress: Progress | None = None,
 ) -> LatentMaps:
     """Bits, μ and σ of latents (h, w, M) int16; the sums are those of the stream.
 
     z_hat: the side information that a file holds; without it, what an encoder on this machine would choose.
     encoder: is given the latents on the way, for who wants their section, too. `watch` is given the stages of
-    `encode_latents`, and "maps".
+    `encode_latents`, and "maps"; `progress` as there.
     """
     watch = watch or Stopwatch()
     with watch("entropy networks"):
@@ -228,7 +235,7 @@ def measure_latents(
         flat = y_hat.reshape(-1, channels)
         mean_of_row, deviation_of_row = state.tables.moments
         bits, mu, sigma = (np.empty(flat.shape, np.float32) for _ in range(3))
-        for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+        for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat, progress):
             if encoder is not None:
                 with watch("range coder"):
                     encoder.encode(flat[step].ravel(), state.tables, rows.ravel(), offsets.ravel())

@@ -3,7 +3,7 @@
 import copy
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,9 +112,10 @@ class Model:
 
     @undisturbed()
     @torch.inference_mode()
-    def analysis(self, rgb: np.ndarray) -> np.ndarray:
+    def analysis(self, rgb: np.ndarray, progress: Callable[[float], None] | None = None) -> np.ndarray:
         """Latents y of an image before the gain: uint8 (H, W, 3) → float32 (⌈H/16⌉, ⌈W/16⌉, M).
 
+        `progress` is told the fraction done after every tile; whatever it raises ends it.
         Raises `UsageError` for anything else than such an array.
         """
         check_image(rgb)
@@ -129,6 +130,8 @@ class Model:
             with full_precision(self.device):
                 latents = transform(x)[0].permute(1, 2, 0)
             y[tile.rows, tile.columns] = latents[tile.inner].cpu().numpy()
+            if progress is not None:
+                progress((tile.rows.start * shape[1] + tile.columns.stop * len(y[tile.rows])) / (shape[0] * shape[1]))
         return y
 
     @property
