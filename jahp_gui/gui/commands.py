@@ -23,7 +23,7 @@ from jahp_gui.gui.panels.numbers_panel import NumbersPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
 from jahp_gui.gui.plotting import table_rows
 from jahp_gui.gui.refining import RefiningController
-from jahp_gui.gui.results import JPEG, ORIGINAL, ROUNDED
+from jahp_gui.gui.results import JPEG, ORIGINAL, ROUNDED, ImageItem
 from jahp_gui.gui.session import MODES, Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
@@ -66,7 +66,6 @@ class SessionCommands(QObject):
             "lmbda_down": lambda: self.step_lmbda(-1),
             "anchor_up": lambda: self.step_lmbda(STEPS_PER_ANCHOR),
             "anchor_down": lambda: self.step_lmbda(-STEPS_PER_ANCHOR),
-            "close_image": self.close_image,
         }
 
     def _mode_setter(self, mode: str) -> Handler:
@@ -85,10 +84,6 @@ class SessionCommands(QObject):
     def step_lmbda(self, step: int) -> None:
         if not self.session.is_fixed:
             self.session.set_choice(gain_index=self.session.choice.gain_index + step)
-
-    def close_image(self) -> None:
-        if self.session.current is not None:
-            self.session.remove_item(self.session.current)
 
 
 class FileCommands(QObject):
@@ -181,9 +176,12 @@ class FileCommands(QObject):
         if path := self.ask(tr("Save .jahp"), work.JAHP_SUFFIX, "JAHP (*.jahp)"):
             self.files.save_jahp(path, force=True)
 
-    def keep_refined(self, refining: RefiningController) -> bool:
-        """Before the end: ask what becomes of refined files that are on no disk. False where the window is to stay."""
-        unsaved = refining.unsaved()
+    def keep_refined(self, refining: RefiningController, of: ImageItem | None = None) -> bool:
+        """Before the end, or that of one image: ask what becomes of refined files that are on no disk.
+
+        False where window or image are to stay.
+        """
+        unsaved = refining.unsaved(of)
         if not unsaved:
             return True
         names = ", ".join(sorted({item.name for item, _ in unsaved}))

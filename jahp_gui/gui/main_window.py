@@ -51,7 +51,7 @@ from jahp_gui.gui.panels.numbers_panel import NumbersPanel
 from jahp_gui.gui.panels.parts_panel import PartsPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
 from jahp_gui.gui.panels.view_switch import ViewSwitch
-from jahp_gui.gui.results import DAMAGED, DECODER, EDITED
+from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, ImageItem
 from jahp_gui.gui.session import MODES, Session
 from jahp_gui.gui.settings import Settings
 from jahp_gui.paths import assets_dir
@@ -156,6 +156,7 @@ class MainWindow(QMainWindow):
     def _own_handlers(self) -> dict:
         return {
             "quit": self.close,
+            "close_image": lambda: self.close_image(self.session.current),
             "settings": self.open_settings,
             "show_images": self.left.setVisible,
             "show_maps": self.right.setVisible,
@@ -208,7 +209,7 @@ class MainWindow(QMainWindow):
         self.compare.region_bar.load_asked.connect(self.file_commands.load_region)
         self.compare.region_bar.save_asked.connect(self.file_commands.save_region)
         self.files.jahp_saved.connect(self.refining.note_saved)
-        self.images.remove_asked.connect(session.remove_item)
+        self.images.remove_asked.connect(self.close_image)
         for signal in (
             session.results_changed,
             session.current_changed,
@@ -355,6 +356,11 @@ class MainWindow(QMainWindow):
             self.session.set_selection(None)
         else:
             self.session.set_paint(on=False)
+
+    def close_image(self, item: ImageItem | None) -> None:
+        """Take it from the list, unless there are refined files of it and the user would rather keep them."""
+        if item is not None and self.file_commands.keep_refined(self.refining, item):
+            self.session.remove_item(item)
 
     # ------------------------------------------------------------ settings
 

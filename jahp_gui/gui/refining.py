@@ -72,8 +72,11 @@ class RefiningController(QObject):
         self.analysed: work.Analysed | None = None
         self._kept: OrderedDict[tuple[ImageItem, Choice], Kept] = OrderedDict()
         self._owed: list[tuple[ImageItem, bytes]] = []  # unsaved files whose pictures were forgotten
+        self._weights: dict[str, dict[str, str]] = {}  # digests of the models that files were made with
         self._trail_of: Choice | None = None
         session.choice_changed.connect(self._on_choice)
+        session.model_changed.connect(self._on_model)
+        session.item_forgotten.connect(self._on_forgotten)
         jobs.activity_changed.connect(self._on_activity)
 
     def forget(self) -> None:
@@ -113,11 +116,11 @@ class RefiningController(QObject):
         item = self.session.current
         return self._kept.get((item, choice)) if item is not None else None
 
-    def unsaved(self) -> list[tuple[ImageItem, bytes]]:
-        """The files that would be lost with the program, of images that are still listed."""
+    def unsaved(self, of: ImageItem | None = None) -> list[tuple[ImageItem, bytes]]:
+        """The files that would be lost with the program, or with one image."""
         kept = [(item, kept.file.data) for (item, _), kept in self._kept.items() if kept.is_owed]
         found = dict.fromkeys((*self._owed, *kept))  # one that was refined again is both
-        return [(item, data) for item, data in found if item in self.session.items]
+        return [(item, data) for item, data in found if of in (None, item)]
 
     def note_saved(self, data: bytes) -> None:
         """A file with these bytes is on the disk."""
@@ -223,6 +226,25 @@ class RefiningController(QObject):
             session.refining_changed.emit()
 
     @Slot()
+    def _on_model(self) -> None:
+        """One that was frozen again under its name: what its older weights made is not shown as theirs."""
+        card = self.session.card
+        if card is None:
+            return
+        if self._weights.get(card.model_id, card.files) != card.files:
+            for key in [key for key in self._kept if key[1].model_id == card.model_id]:
+                self._drop(key)
+        self._weights[card.model_id] = card.files
+
+    @Slot(object)
+    def _on_forgotten(self, item: ImageItem) -> None:
+        """Of an image that was closed nothing stays; while it is listed, its unsaved files can still be saved."""
+        for key in [key for key in self._kept if key[0] is item]:
+            self._drop(key)
+        if item not in self.session.items:
+            self._owed = [entry for entry in self._owed if entry[0] is not item]
+
+    @Slot()
     def _on_activity(self) -> None:
         """The status bar's button may have cancelled the job."""
         if self.is_running and not self.jobs.is_active(JOB):
@@ -248,10 +270,14 @@ class RefiningController(QObject):
         while len(others) >= (KEPT_OF_LARGE if kept.is_large else KEPT):
             oldest = next((key for key in others if not self._kept[key].is_owed), others[0])
             others.remove(oldest)
-            forgotten = self._kept.pop(oldest)
-            if forgotten.is_owed:
-                self._owed.append((oldest[0], forgotten.file.data))
+            self._drop(oldest)
         return kept
+
+    def _drop(self, key: tuple[ImageItem, Choice]) -> None:
+        """Keep no more than its bytes, where they are on no disk."""
+        kept = self._kept.pop(key)
+        if kept.is_owed:
+            self._owed.append((key[0], kept.file.data))
 
 
 def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: FileResult, job: Job) -> None:

@@ -120,6 +120,7 @@ class Session(QObject):
     """Everything that is true of the explorer at a moment."""
 
     items_changed = Signal()
+    item_forgotten = Signal(object)  # closed, or its file is another picture now: what was made of it is of no use
     current_changed = Signal()  # another image, or its pixels have arrived, or they will not
     model_changed = Signal()  # which model, or whether its weights are loaded
     choice_changed = Signal()  # prior, λ, effort or painted region
@@ -197,9 +198,19 @@ class Session(QObject):
         index = self.items.index(item)
         self.items.remove(item)
         self._masks_of.pop(item, None)
+        self.item_forgotten.emit(item)
         self.items_changed.emit()
         if item is self.current:
             self.select(self.items[min(index, len(self.items) - 1)] if self.items else None)
+
+    def renew_item(self, item: ImageItem) -> None:
+        """Its file is another picture than it was: nothing painted on that or made of it is shown with this one."""
+        self._masks_of.pop(item, None)
+        self.item_forgotten.emit(item)
+        if item is self.current:
+            self._leave_searches()
+            self.choice_changed.emit()
+            self.history_changed.emit()
 
     def select(self, item: ImageItem | None) -> None:
         """Show another image; everything that was of the old one is dropped. One that was not read is tried anew."""

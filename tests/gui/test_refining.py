@@ -1,5 +1,6 @@
 """The encoder's effort in the window: quick searches, refining in the background, and the painted region."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -229,6 +230,53 @@ def test_a_file_that_took_minutes_is_not_lost_at_the_end(
         patch.setattr(QMessageBox, "exec", lambda _: QMessageBox.StandardButton.Save)
         assert window.close()
     assert picture_file.with_name("waves-refined.jahp").read_bytes() == data
+
+
+def test_a_closed_image_takes_no_unsaved_file_with_it(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, picture_file: Path
+) -> None:
+    session, refining = window.session, window.refining
+    item, file = session.current, current_file(session)
+    assert item is not None
+    other = ImageItem("other.png")
+    session.add_items([other])
+    for of in (item, other):
+        refining._keep(of, file.choice, Kept(replace(file, data=of.name.encode()), gain=1.0))
+    gone, asked = weakref.ref(item), []
+    with monkeypatch.context() as patch:
+        patch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or QMessageBox.StandardButton.Cancel)
+        window.actions_table["close_image"].trigger()
+        assert session.current is item and "not saved yet: waves.png." in asked[0]
+        patch.setattr(QMessageBox, "exec", lambda _: QMessageBox.StandardButton.Save)
+        window.images.remove_asked.emit(item)
+    assert picture_file.with_name("waves-refined.jahp").read_bytes() == b"waves.png"
+    assert session.items == [other] and refining.unsaved() == [(other, b"other.png")]
+    window.actions_table["close_image"].trigger()  # and discard
+    assert session.items == [] and refining.unsaved() == [] and not refining._kept
+    del item, of
+    qtbot.waitUntil(lambda: window.jobs.idle and gone() is None, timeout=WAIT_MS)
+
+
+def test_files_of_a_model_that_was_frozen_again_are_not_shown_as_its_own(explorer: Explorer, qtbot: QtBot) -> None:
+    session, refining = explorer.session, explorer.controller.refining
+    card, file, item = session.card, current_file(session), session.current
+    assert card is not None and item is not None
+    refining._keep(item, file.choice, Kept(file, gain=1.0))
+    session.use_card(card)
+    assert refining.best(file.choice) is file
+    session.use_card(replace(card, files=card.files | {"joint": "0" * 64}))
+    assert refining.best(file.choice) is None and refining.unsaved() == [(item, file.data)]
+
+
+def test_a_file_that_was_refined_of_another_picture_can_still_be_saved(explorer: Explorer) -> None:
+    session, refining = explorer.session, explorer.controller.refining
+    file, item = current_file(session), session.current
+    assert item is not None
+    session.set_mask(Mask.of_plane(96, 64, np.full((64, 96), 255, np.uint8)))
+    refining._keep(item, session.choice, Kept(file, gain=1.0))
+    session.renew_item(item)
+    assert session.mask is None and session.choice.mask == 0
+    assert not refining._kept and refining.unsaved() == [(item, file.data)]
 
 
 def test_no_unsaved_file_makes_room_for_another(explorer: Explorer) -> None:
