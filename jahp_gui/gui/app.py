@@ -18,7 +18,7 @@ from jahp_gui.codec.models import DEFAULT_MODEL, model_folders
 from jahp_gui.commands.common import USER_ERROR, print_error
 from jahp_gui.gui import samples, theme
 from jahp_gui.gui.controller import Controller
-from jahp_gui.gui.files import FileController
+from jahp_gui.gui.files import FileController, found
 from jahp_gui.gui.i18n import LANGUAGES, set_language, system_language, tr
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.main_window import MainWindow, app_icon
@@ -62,7 +62,7 @@ class Explorer(QObject):
                 self.session.set_lmbda(lmbda)
             self.session.set_effort(min(max(int(self.settings.number("effort", 0)), EFFORTS[0]), EFFORTS[-1]))
             self.session.begin_history()
-        last = [path for path in self.settings.paths("last images") if path.is_file()]
+        last = [path for path in self.settings.paths("last images") if found(path.is_file)]
         if paths:
             self.files.open_paths(paths)
         elif last:

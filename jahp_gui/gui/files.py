@@ -1,6 +1,8 @@
 """Images in and results out: opening, dropping, pasting, saving. Decisions here, bytes in jobs."""
 
 import itertools
+import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
 MAX_AT_ONCE = 500  # images of one drop: beyond, the batch dialog is the better tool
-KEPT_PIXELS = 8_000_000  # originals of other images stay in memory up to this size each
+KEPT_BYTES = 512 * 2**20  # of pictures and latents of images that are not shown
 
 
 class FileController(QObject):
@@ -35,17 +37,18 @@ class FileController(QObject):
         self._drag_folder: QTemporaryDir | None = None
         self._openings = itertools.count(1)
         self._shown_opening = 0  # the newest that has been shown: no older one that takes longer replaces it
+        self._listed_job = ""  # which reads what is chosen in the list
         session.current_changed.connect(self._load_current)
 
     # ------------------------------------------------------------ in
 
     def open_paths(self, paths: Sequence[Path]) -> None:
-        """Images, `.jahp` files and folders of either; the first new one is shown. Bad ones are told in a message."""
+        """Images, `.jahp` files and folders of either; the first is shown. Bad ones are told in a message."""
         items, refused = [], []
         for path in map(Path.absolute, paths):  # the list of recent ones is for runs from other folders, too
-            if path.is_dir():
-                items += [ImageItem(found.name, found) for found in _in_folder(path)]
-            elif path.is_file():
+            if found(path.is_dir):
+                items += [ImageItem(inside.name, inside) for inside in _in_folder(path)]
+            elif found(path.is_file):
                 items.append(ImageItem(path.name, path))
             else:
                 refused.append(path.name)
@@ -61,15 +64,28 @@ class FileController(QObject):
         self._open(items)
 
     def _open(self, items: list[ImageItem]) -> None:
-        """List the items and show the first; a single one is listed only once it could be read."""
+        """List the items that are not listed yet and show the first; a single one is listed only once it was read."""
+        listed = {_place(item): item for item in self.session.items}
+        opened = [listed.setdefault(_place(item), item) for item in items]
+        new = [item for item in dict.fromkeys(opened) if item not in self.session.items]
         number = next(self._openings)
-        if len(items) == 1:  # under a key of its own: it is not lost because another is opened meanwhile
+        # Also a listed one may be the original that the file shown lacks. Each has a key of its own: it is not lost
+        # because another is opened meanwhile.
+        if len(set(opened)) == 1 and (new or self.session.is_fixed):
             self._load(items[0], f"load {number}", lambda: self._show_new(items[0], number))
             return
         self._shown_opening = number
-        self.session.add_items(items)
-        self.session.select(items[0])
+        self.session.add_items(new)
+        self._choose(opened[0])
         self.make_thumbnails()
+
+    def _choose(self, item: ImageItem) -> None:
+        """Show a listed item, read once more where its file has changed."""
+        if item.picture is not None and item.path is not None and work.stamp_of(item.path) != item.stamp:
+            item.release()
+            if item is self.session.current:
+                self.session.select(None)  # nothing that is shown is of it any more
+        self.session.select(item)
 
     def open_sample(self, name: str) -> None:
         self._open([ImageItem(name, samples.path_of(name))])
@@ -95,19 +111,31 @@ class FileController(QObject):
 
     @Slot()
     def _load_current(self) -> None:
-        """Give a listed item its pixels when it is chosen, and take those of other large ones from memory."""
+        """Give a listed item its pixels when it is chosen."""
         item = self.session.current
-        for other in self.session.items:
-            is_big = other.original is not None and other.original.rgb.size > 3 * KEPT_PIXELS
-            if other is not item and is_big and other.path is not None and other.opened is None:
-                other.original = None
+        self._make_room()
         if item is not None and item.picture is None and item.path is not None and not item.failed:
             self._load_listed(item)
         elif item is not None and item.original is None and item.opened is not None:
             self._show_opened(item)
 
+    def _make_room(self) -> None:
+        """Take other images from memory where there are too many, first those that were shown longest ago."""
+        current = self.session.current
+        if current is not None:
+            current.shown_at = time.monotonic()
+        others = [item for item in self.session.items if item is not current]
+        held = sum(item.held_bytes for item in others)
+        for item in sorted(others, key=lambda item: item.shown_at):
+            if held > KEPT_BYTES and item.can_be_read_again:
+                held -= item.held_bytes
+                item.release()
+
     def _load_listed(self, item: ImageItem) -> None:
-        """In place of another listed one that is still being read: that is read when it is chosen again."""
+        """In place of another listed one that is still being read: that is read when it is chosen again.
+
+        Under another key: it need not wait until a share that has gone lets go of that one.
+        """
 
         def failed(text: str) -> None:
             if item in self.session.items:
@@ -118,7 +146,9 @@ class FileController(QObject):
             why = tr("{name} was not read: choose it in the list to try again.")
             self._leave_unread(item, why.format(name=item.name))
 
-        self._load(item, "load", lambda: self._show_listed(item), failed, stopped)
+        self.jobs.cancel(self._listed_job)
+        self._listed_job = f"load {next(self._openings)}"
+        self._load(item, self._listed_job, lambda: self._show_listed(item), failed, stopped)
 
     def _load(
         self,
@@ -136,12 +166,15 @@ class FileController(QObject):
             return work.thumbnail(work.open_jahp(path, model, job) if is_jahp else work.load_item(path))
 
         def loaded(fresh: ImageItem) -> None:
+            is_other = item.stamp not in (None, fresh.stamp)
             vars(item).update(vars(fresh))
+            if is_other:
+                self.session.renew_item(item)
             self.settings.add_recent(path)
             done()
 
         label = tr("Opening {name}").format(name=path.name)
-        self.jobs.start(key, read, loaded, failed=failed, label=label, stopped=stopped)
+        self.jobs.start(key, read, loaded, failed=failed, label=label, kind="reading", stopped=stopped)
 
     def _show_listed(self, item: ImageItem) -> None:
         """A listed item could be read; meanwhile another may have been chosen, or this one removed."""
@@ -168,9 +201,11 @@ class FileController(QObject):
         if is_newest and lacking is not None and item.original is not None and _is_original_of(item, lacking):
             self._attach(lacking, item.original)
             return
-        session.add_items([item])
+        listed = next((known for known in session.items if _place(known) == _place(item)), None)
+        if listed is None:
+            session.add_items([item])
         if is_newest:
-            session.select(item)
+            self._choose(listed or item)
         self._tell_notes(item)
 
     def _tell_notes(self, item: ImageItem) -> None:
@@ -245,7 +280,8 @@ class FileController(QObject):
                 self.session.set_mask(mask)
                 self.session.set_paint(on=True)
 
-        self.jobs.start("load region", read, loaded, label=tr("Opening {name}").format(name=path.name))
+        label = tr("Opening {name}").format(name=path.name)
+        self.jobs.start("load region", read, loaded, label=label, kind="reading")
 
     def save_region(self, path: Path) -> None:
         mask = self.session.mask
@@ -316,6 +352,19 @@ class FileController(QObject):
         mime.setUrls([QUrl.fromLocalFile(str(path))])
         mime.setImageData(qimage(file.picture.rgb))
         return mime
+
+
+def found(look: Callable[[], bool]) -> bool:
+    """What `Path.is_file` or `is_dir` says; false where it raises, as for a share that has gone."""
+    try:
+        return look()
+    except OSError:
+        return False
+
+
+def _place(item: ImageItem) -> object:
+    """Equal for items of one file, however its path was written."""
+    return item if item.path is None else os.path.normcase(os.path.realpath(item.path))
 
 
 def _is_original_of(item: ImageItem, lacking: ImageItem) -> bool:

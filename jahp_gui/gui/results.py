@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # at run time it would load torch
     from jahp_gui.codec.model import Model
     from jahp_gui.codec.prior_costs import PriorCost
 
+Stamp = tuple[int, int]  # when a file was written, in nanoseconds, and its size: another stamp is another content
 Place = tuple[str, int, int]  # a latent's position: "y" or "z", column, row
 
 
@@ -54,7 +55,8 @@ class ImageItem:
     """One entry of the image list.
 
     original: the pixels, None until loaded or where only a `.jahp` is there. opened: the `.jahp` it came from, and
-    opened_latents what each latent of it cost, opened_model the model that it was decoded with.
+    opened_latents what each latent of it cost, opened_model the model that it was decoded with. stamp: that of the file
+    as it was read. shown_at: when it was shown last, by `time.monotonic`.
     """
 
     name: str
@@ -62,12 +64,13 @@ class ImageItem:
     original: Pyramid | None = None
     notes: tuple[str, ...] = ()
     format: str = ""
-    file_bytes: int = 0
+    stamp: Stamp | None = None
     opened: "FileResult | None" = None
     opened_latents: "LatentResult | None" = None
     opened_model: "Model | None" = None
     thumbnail: QImage | None = None
     failed: str = ""
+    shown_at: float = 0.0
 
     @property
     def picture(self) -> Pyramid | None:
@@ -78,6 +81,23 @@ class ImageItem:
     def size(self) -> tuple[int, int] | None:
         """(width, height)"""
         return self.picture.size if self.picture else None
+
+    @property
+    def held_bytes(self) -> int:
+        """What its picture and latents take in memory."""
+        arrays = list(self.picture.levels) if self.picture is not None else []
+        if self.opened_latents is not None:
+            arrays += [self.opened_latents.y_hat, *vars(self.opened_latents.maps).values()]
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether all of it is in its file: not where an original was put beside an opened one."""
+        return self.path is not None and (self.original is None or self.opened is None)
+
+    def release(self) -> None:
+        """Take from memory what is read again when it is chosen."""
+        self.original = self.opened = self.opened_latents = self.opened_model = None
 
 
 @dataclass(frozen=True, eq=False)

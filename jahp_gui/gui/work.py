@@ -33,6 +33,7 @@ from jahp_gui.gui.results import (
     LivePicture,
     SeriesKey,
     SizeEstimate,
+    Stamp,
 )
 from jahp_gui.gui.sentences import translated
 
@@ -114,8 +115,18 @@ def load_model(card: Card) -> "Model":
 
 def load_item(path: Path) -> ImageItem:
     """An image file with its pixels. Raises `ImageError`."""
+    stamp = stamp_of(path)  # before it is read: what is written meanwhile is another content
     loaded = load_image(path)
-    return ImageItem(path.name, path, Pyramid(loaded.rgb), loaded.notes, loaded.format, file_bytes=path.stat().st_size)
+    return ImageItem(path.name, path, Pyramid(loaded.rgb), loaded.notes, loaded.format, stamp)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """None where it cannot be told."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
@@ -123,7 +134,7 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     from jahp_gui.codec.codec import decode
     from jahp_gui.codec.latent_coding import decode_side, measure_latents
 
-    started = time.perf_counter()
+    started, stamp = time.perf_counter(), stamp_of(path)
     parsed = container.read_file(path)
     decoded = decode(parsed, model=model, name=path.name, progress=job.progress)
     seconds = time.perf_counter() - started
@@ -137,10 +148,10 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     return ImageItem(
         path.name,
         path,
+        stamp=stamp,
         opened=result,
         opened_latents=costs,
         opened_model=decoded.model,
-        file_bytes=len(result.data),
     )
 
 

@@ -1,6 +1,7 @@
 """Every panel: what it shows is what the codec says, what the user does reaches the session."""
 
 import csv
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -226,14 +227,14 @@ def test_the_space_bar_blinks_wherever_the_focus_is(window: MainWindow, qtbot: Q
 
 
 def test_delete_in_the_list_closes_the_image_and_edits_no_latents(
-    window: MainWindow, qtbot: QtBot, picture_file: Path
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, picture_file: Path
 ) -> None:
-    window.files.open_paths([picture_file])
+    window.files.open_paths([shutil.copy(picture_file, tmp_path / "other.png")])
     qtbot.waitUntil(lambda: len(window.session.items) == 2, timeout=WAIT_MS)
     window.activateWindow()
     window.images.list.setFocus()
     qtbot.keyClick(window.images.list, Qt.Key.Key_Delete)
-    assert len(window.session.items) == 1 and picture_file.exists()
+    assert len(window.session.items) == 1 and (tmp_path / "other.png").exists()
     assert window.right_tabs.currentWidget() is window.maps
 
 
