@@ -45,6 +45,7 @@ class CompareCanvas(QWidget):
         self.blinking = False  # A is shown in place of B
         self.heatmap: QImage | None = None
         self._pressed_at: QPointF | None = None
+        self._button = Qt.MouseButton.NoButton  # which was pressed there
         self._grabbed = ""  # what the mouse drags: "view", "divider", "selection" or "paint"
         self.region = RegionPainter(session, self)
         self._brush: QPointF | None = None  # where the brush is, in the image
@@ -262,9 +263,10 @@ class CompareCanvas(QWidget):
         return self.session.compare.mode == "swipe" and abs(position.x() - self.divider_x()) <= GRAB
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+        is_second = event.button() != self._button and bool(event.buttons() & self._button)
+        if is_second or event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             return
-        self._pressed_at, self._moved = event.position(), False
+        self._pressed_at, self._button, self._moved = event.position(), event.button(), False
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._grabbed = "selection"
         elif self._near_divider(event.position()) and event.button() == Qt.MouseButton.LeftButton:
@@ -305,7 +307,7 @@ class CompareCanvas(QWidget):
         return QRectF(self.image_point(start), self.image_point(end)).normalized().toAlignedRect()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        if self._pressed_at is None:
+        if self._pressed_at is None or event.button() != self._button:
             return
         if self._grabbed == "paint":
             self.region.end()
@@ -318,7 +320,7 @@ class CompareCanvas(QWidget):
             not self._moved or selection is None or min(selection.width(), selection.height()) < SMALLEST_SELECTION
         ):
             self.session.set_selection(None)
-        self._pressed_at, self._grabbed = None, ""
+        self._pressed_at, self._button, self._grabbed = None, Qt.MouseButton.NoButton, ""
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
@@ -355,7 +357,9 @@ class CompareCanvas(QWidget):
             self.update()
 
     def event(self, event: QEvent) -> bool:
-        """While painting, [ and ] are the brush's and not the shortcuts of λ."""
+        """While painting, [ and ] are the brush's and not the shortcuts of λ. A screen may have another ratio."""
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._tell_pane()
         if event.type() == QEvent.Type.ShortcutOverride and self.session.paint.on:
             assert isinstance(event, QKeyEvent)
             if Qt.Key(event.key()) in BRUSH_KEYS:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -116,6 +116,12 @@ class PlotView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         if not self._timer.isActive():
             self._timer.start()
+
+    def event(self, event: QEvent) -> bool:
+        """On a screen of another ratio what was drawn for the one before is blurred."""
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._timer.start()
+        return super().event(event)
 
     def _render(self) -> None:
         content, renderer = self.content, self._renderer

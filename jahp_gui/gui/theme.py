@@ -5,7 +5,7 @@ matplotlib and every painted widget take their colours from here, too.
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -75,19 +75,39 @@ class ThemeSwitch(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.theme = LIGHT
+        self._name: str | None = None  # that was asked for
 
     def use(self, name: str) -> None:
-        """Give the application a theme of THEMES, or the one that the system prefers for any other name."""
-        application = QApplication.instance()
-        assert isinstance(application, QApplication)
-        if name not in THEMES:
-            dark = application.styleHints().colorScheme() == Qt.ColorScheme.Dark
-            name = "dark" if dark else "light"
-        self.theme = THEMES[name]
+        """Give the application a theme of THEMES, or for any other name the one that the system prefers from now on."""
+        hints = _application().styleHints()
+        if self._name is None:
+            hints.colorSchemeChanged.connect(self._follow)
+        self._name = name
+        self._apply(THEMES.get(name) or _preferred(hints.colorScheme()))
+
+    @Slot(Qt.ColorScheme)
+    def _follow(self, scheme: Qt.ColorScheme) -> None:
+        """The system prefers another."""
+        if self._name not in THEMES:
+            self._apply(_preferred(scheme))
+
+    def _apply(self, theme: Theme) -> None:
+        application = _application()
+        self.theme = theme
         application.setStyle("Fusion")
         application.setPalette(palette_of(self.theme))
         application.setStyleSheet(style_sheet(self.theme))
         self.changed.emit()
+
+
+def _application() -> QApplication:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    return application
+
+
+def _preferred(scheme: Qt.ColorScheme) -> Theme:
+    return DARK if scheme == Qt.ColorScheme.Dark else LIGHT
 
 
 switch = ThemeSwitch()

@@ -194,7 +194,8 @@ class RdPanel(QWidget):
 
     def refresh_legend(self) -> None:
         with QSignalBlocker(self.legend):
-            position = self.legend.verticalScrollBar().value()
+            position, current = self.legend.verticalScrollBar().value(), self.legend.currentItem()
+            current_key = None if current is None else current.data(KEY_ROLE)
             self.legend.clear()
             for key in self.session.curves.points:
                 entry = QListWidgetItem()
@@ -202,6 +203,8 @@ class RdPanel(QWidget):
                 entry.setFlags(entry.flags() | Qt.ItemFlag.ItemIsUserCheckable)
                 self._fill_legend(entry, key)
                 self.legend.addItem(entry)
+                if key == current_key:
+                    self.legend.setCurrentItem(entry)  # where the keyboard is
             self._add_references()
             self.legend.verticalScrollBar().setValue(position)
 
