@@ -1,12 +1,15 @@
 """What jobs hand to the session: plain values, no widgets."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
+from jahp_gui.codec import latent_views
 from jahp_gui.codec.choices import place_of
 from jahp_gui.codec.container import Container
 from jahp_gui.codec.latent_views import Region
@@ -112,6 +115,20 @@ class LatentResult:
     maps: "LatentMaps"
     estimated_bytes: float
     encoded: "Encoded | None" = None
+
+    # Of a large image these are sums of thirty million values, which the window asks for at every move of the mouse.
+
+    @cached_property
+    def summed(self) -> "LatentMaps":
+        """The maps with the bits of all channels added up: (h, w, 1) in float64."""
+        bits, z_bits = self.maps.bits, self.maps.z_bits
+        of_z = None if z_bits is None else z_bits.sum(2, dtype=np.float64, keepdims=True)
+        return replace(self.maps, bits=bits.sum(2, dtype=np.float64, keepdims=True), z_bits=of_z)
+
+    @cached_property
+    def channel_bits(self) -> NDArray[np.float64]:
+        """Bits of each channel of y (M,)."""
+        return latent_views.channel_bits(self.maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +266,11 @@ class EditedResult:
     @property
     def choice(self) -> Choice:
         return self.base.choice
+
+    @cached_property
+    def changed(self) -> NDArray[np.int_]:
+        """How many channels of each position are not what the encoder chose (h, w)."""
+        return (self.y_hat != self.base.y_hat).sum(2)
 
 
 @dataclass(frozen=True, eq=False)

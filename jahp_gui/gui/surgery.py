@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from jahp_gui.codec import metrics
-from jahp_gui.codec.latent_views import channel_bits
 from jahp_gui.codec.surgery import Edit, KeepTop, edited
 from jahp_gui.gui.imaging import Pyramid
 from jahp_gui.gui.jobs import Job, Jobs
@@ -148,7 +147,7 @@ def operate(
     use_cores(ALL)
     width, height = size
     choice = base.choice
-    y_hat = edited(base.y_hat, edits, channel_bits(base.maps))
+    y_hat = edited(base.y_hat, edits, base.channel_bits)
     encoded = encode_y_hat(model, y_hat, height, width, choice.prior, choice.gain_index)
     job.check()
     decoded = decode(encoded.container, model=model, progress=lambda _: job.check())

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from jahp_gui.codec import container, decode, metrics
 from jahp_gui.codec import damage as codec_damage
 from jahp_gui.codec.errors import ChecksumError
-from jahp_gui.codec.latent_views import channel_bits
+from jahp_gui.codec.latent_views import Region, channel_bits, region_bits
 from jahp_gui.codec.replay import Replay, record
 from jahp_gui.codec.surgery import Erase, KeepTop, Perturb, ZeroChannel, edited
 from jahp_gui.gui import captions, inside_commands
@@ -191,6 +192,34 @@ def edited_of(qtbot: QtBot, window: MainWindow) -> EditedResult:
     qtbot.waitUntil(lambda: surgery.result is not None, timeout=WAIT_MS)
     assert surgery.result is not None
     return surgery.result
+
+
+class Counted(np.ndarray):
+    """Counts how often values of every latent are added up."""
+
+    sums = 0
+
+    def sum(self, *arguments: Any, **how: Any) -> Any:
+        Counted.sums += self.ndim == 3 and self.shape[2] > 1
+        return np.asarray(self).sum(*arguments, **how)
+
+
+def test_a_moving_mouse_adds_up_no_latents(window: MainWindow, qtbot: QtBot) -> None:
+    """They are thirty million of a large image."""
+    session, sums = window.session, []
+    latents = session.latents
+    assert latents is not None
+    maps = replace(latents.maps, bits=latents.maps.bits.view(Counted))
+    session.latents = replace(latents, maps=maps, y_hat=latents.y_hat.view(Counted))
+    window.inside.surgery.surgery.add(KeepTop(3))
+    edited_of(qtbot, window)
+    for height in (8, 16, 24, 32):
+        session.set_selection(QRect(0, 0, 40, height))
+        window.maps._hover(None)
+        sums.append(Counted.sums)
+    assert len(set(sums)) == 1
+    bits = region_bits(latents.maps, Region(0, 0, 40, 32), 96, 64)
+    assert f"{bits:,.0f} bit" in window.numbers.values["region"].text()
 
 
 def test_a_zeroed_channel_is_a_real_file_and_its_numbers_are_shown(

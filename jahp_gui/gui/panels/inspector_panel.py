@@ -327,8 +327,8 @@ class InspectorPanel(QWidget):
         """Take the keys; where nothing is marked, start with the position that costs most."""
         session = self.session
         if session.marked is None and session.latents is not None:
-            of_each = session.latents.maps.bits.sum(2)
-            row, column = np.unravel_index(int(of_each.argmax()), of_each.shape)
+            of_each = session.latents.summed.bits
+            row, column, _ = np.unravel_index(int(of_each.argmax()), of_each.shape)
             session.mark(("y", int(column), int(row)))
         self.neighbours.setFocus()
 

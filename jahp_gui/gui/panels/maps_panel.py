@@ -378,7 +378,7 @@ class MapsPanel(QWidget):
                 return ""
             bits = f"{float(self.shown.values.sum()):+,.0f}".replace("-", "−")
             return tr("{bits} bit in all, of {latents} alone").format(bits=bits, latents=choice.latents)
-        z_bits, y_bits = latent_views.total_bits(result.maps)
+        z_bits, y_bits = latent_views.total_bits(result.summed)
         return tr("ŷ {y:,.0f} bit, ẑ {z:,.0f} bit").format(y=y_bits, z=z_bits)
 
     def _mark(self, cell: QPoint) -> None:

@@ -1,6 +1,5 @@
 """Every number of the current setting: sizes, rate, quality, times. Estimates are marked as such."""
 
-import numpy as np
 from PySide6.QtWidgets import QLabel, QWidget
 
 from jahp_gui.codec import metrics
@@ -77,8 +76,8 @@ class NumbersPanel(QWidget):
         texts = [tr("in {inside} · out {outside}").format(inside=inside, outside=outside)]
         latents = session.latents
         if latents is not None and latents.choice == file.choice:
-            bits = latents.maps.bits
-            share = share_of_bits(bits, mask.shares(Y_STRIDE)) / max(float(bits.sum(dtype=np.float64)), 1e-9)
+            bits = latents.summed.bits
+            share = share_of_bits(bits, mask.shares(Y_STRIDE)) / max(float(bits.sum()), 1e-9)
             texts.append(
                 tr("{bits:.0f} % of bits on {area:.0f} % of area").format(bits=100 * share, area=100 * mask.share)
             )
@@ -152,7 +151,7 @@ class NumbersPanel(QWidget):
         texts = [f"{width}×{height}"]
         latents, item = session.latents, session.current
         if latents is not None and latents.choice == session.choice and item is not None and item.size is not None:
-            bits = region_bits(latents.maps, Region(left, top, width, height), *item.size)
+            bits = region_bits(latents.summed, Region(left, top, width, height), *item.size)
             texts.append(f"{bits:,.0f} {tr('bit')} · {bits / (width * height):.3f} bpp")
         file = session.shown_file
         if file is not None and item is not None and item.original is not None:

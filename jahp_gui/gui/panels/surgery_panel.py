@@ -4,7 +4,7 @@ import numpy as np
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QListWidget, QSlider, QVBoxLayout, QWidget
 
-from jahp_gui.codec.latent_views import Region, channel_bits
+from jahp_gui.codec.latent_views import Region
 from jahp_gui.codec.surgery import Edit, Erase, KeepTop, Perturb, ZeroChannel, top_channels
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import SEQUENTIAL
@@ -115,8 +115,9 @@ class SurgeryPanel(QWidget):
         self.export.clicked.connect(self.export_asked)
         self.map.hovered.connect(self._hover)
         surgery.changed.connect(self.refresh)
-        for signal in (session.maps_changed, session.results_changed, session.selection_changed):
+        for signal in (session.maps_changed, session.results_changed):
             signal.connect(self.refresh)
+        session.selection_changed.connect(self._refresh_region)
         session.map_choice_changed.connect(self._follow_map)
 
     # ------------------------------------------------------------ widgets → controller
@@ -158,10 +159,7 @@ class SurgeryPanel(QWidget):
                 kept = [edit.count for edit in surgery.edits if isinstance(edit, KeepTop)]
                 self.top.setValue(min(kept, default=channels))
             self.top_value.setText(self._share_text(self.top.value()))
-        region = self._region()
-        for widget in (self.erase, self.perturb):
-            widget.setEnabled(region is not None)
-        self.region.setText(tr("Shift+drag selects one.") if region is None else _region_text(region))
+        self._refresh_region()
         self.undo.setEnabled(surgery.can_undo)
         self.redo.setEnabled(surgery.can_redo)
         self.reset.setEnabled(bool(surgery.edits))
@@ -169,11 +167,17 @@ class SurgeryPanel(QWidget):
         self._refresh_list()
         self._refresh_values()
 
+    def _refresh_region(self) -> None:
+        region = self._region()
+        for widget in (self.erase, self.perturb):
+            widget.setEnabled(region is not None)
+        self.region.setText(tr("Shift+drag selects one.") if region is None else _region_text(region))
+
     def _share_text(self, count: int) -> str:
         """How many channels stay, and which part of the bits they have."""
         base = self.surgery.base
         assert base is not None
-        bits = channel_bits(base.maps)
+        bits = base.channel_bits
         share = bits[top_channels(bits, count)].sum() / max(bits.sum(), 1e-9)
         return f"{count} · {100 * share:.0f} %"
 
@@ -203,7 +207,7 @@ class SurgeryPanel(QWidget):
         if result.psnr is not None and file.psnr is not None:
             psnr = f"{result.psnr:.2f} dB · {result.psnr - file.psnr:+.2f} dB".replace("-", "−")
         self.values["psnr"].setText(psnr)
-        changed = (result.y_hat != base.y_hat).sum(2)
+        changed = result.changed
         text = tr("{changed:,} of {all:,} latents").format(changed=int(changed.sum()), all=base.y_hat.size)
         self.values["latents"].setText(text)
         most = max(int(changed.max()), 1)
