@@ -26,6 +26,7 @@ from jahp_gui.codec.images import find_images, load_image, write_atomically
 from jahp_gui.commands.common import make_folder
 from jahp_gui.gui import captions
 from jahp_gui.gui.dialogs import add_row, table_of
+from jahp_gui.gui.files import found
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.results import Choice
@@ -137,7 +138,7 @@ class BatchDialog(QDialog):
 
     def _refresh(self) -> None:
         running = self.jobs.is_active("batch")
-        ready = self.session.model is not None and Path(self.source.text() or "?").is_dir()
+        ready = self.session.model is not None and found(Path(self.source.text() or "?").is_dir)
         self.start_button.setEnabled(ready and not running)
         self.cancel_button.setEnabled(running)
 

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from jahp_gui.codec.models import Card
 from jahp_gui.gui.actions import shortcut_rows
+from jahp_gui.gui.files import found
 from jahp_gui.gui.i18n import LANGUAGES, tr
 from jahp_gui.gui.settings import Settings
 
@@ -159,7 +160,7 @@ class SaveDialog(QFileDialog):
         """The chosen file, None where the dialog was left."""
         while self.exec():
             path = self._path()
-            if not path.exists() or self._may_replace(path):
+            if not found(path.exists) or self._may_replace(path):
                 return path
         return None
 

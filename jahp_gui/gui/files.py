@@ -292,7 +292,7 @@ class FileController(QObject):
         """Write a refined file beside its image at once, under a name that is free. Whether that went well."""
         folder = item.path.parent if item.path is not None else Path.home()
         names = (f"{Path(item.name).stem}-refined{number or ''}{work.JAHP_SUFFIX}" for number in itertools.count())
-        path = next(folder / name for name in names if not (folder / name).exists())
+        path = next(folder / name for name in names if not found((folder / name).exists))
         try:
             write_atomically(path, data)
         except JahpError as error:

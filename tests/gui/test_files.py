@@ -130,6 +130,15 @@ def test_the_explorer_starts_without_the_last_images_that_cannot_be_reached(
     assert explorer.settings.paths("last images") == [picture_file]
 
 
+def test_a_refined_file_whose_folder_cannot_be_reached_is_not_taken_for_saved(
+    files: FileController, told: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "share" / "waves.png"
+    lose_shares(monkeypatch, path.parent)
+    assert not files.save_refined(ImageItem(path.name, path), b"minutes of work")
+    assert [level for _, level in told] == ["error"]
+
+
 def test_an_image_that_hangs_keeps_no_other_from_being_read(
     files: FileController, three: list[ImageItem], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
