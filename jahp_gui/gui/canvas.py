@@ -357,8 +357,8 @@ class CompareCanvas(QWidget):
             self.update()
 
     def event(self, event: QEvent) -> bool:
-        """While painting, [ and ] are the brush's and not the shortcuts of λ. A screen may have another ratio."""
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
+        """While painting, [ and ] are the brush's and not the shortcuts of λ."""
+        if event.type() == QEvent.Type.DevicePixelRatioChange:  # the window has come to another screen
             self._tell_pane()
         if event.type() == QEvent.Type.ShortcutOverride and self.session.paint.on:
             assert isinstance(event, QKeyEvent)

@@ -271,9 +271,8 @@ def _sentence(error: Exception) -> str:
     text = str(error)
     if isinstance(error, JahpError):
         return translated(text)
-    if (
-        isinstance(error, MemoryError) or "not enough memory" in text or "can't allocate memory" in text
-    ):  # as torch says
+    as_torch_says = "not enough memory" in text or "can't allocate memory" in text
+    if isinstance(error, MemoryError) or as_torch_says:
         return tr("There is not enough memory for this; close other images or programs.")
     return tr("Something unexpected went wrong: {error}").format(error=text or type(error).__name__)
 
