@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+for name in [name for name in os.environ if name.startswith("QT_")]:
+    del os.environ[name]  # scales and styles are the tests' own
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ["XDG_DATA_HOME"] = "/nonexistent"  # models of whoever runs them
 # Tests run in parallel, a process for every core: networks with threads of their own would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["JAHP_MODELS"] = str(Path(__file__).parent / "models")

@@ -443,11 +443,10 @@ def test_info_shows_a_file_of_a_prior_and_size_that_this_version_cannot_decode(p
 
 def test_info_and_help_answer_at_once_without_torch_numpy_or_qt(packed: str) -> None:
     program = (
-        "import sys, time; from jahp_gui.cli import main\n"
+        "import sys; from jahp_gui.cli import main\n"
         f"assert main(['info', {packed!r}]) == main(['--help']) == main(['models']) == main(['gui', '--help']) == 0\n"
         "heavy = {'torch', 'numpy', 'PIL', 'PySide6', 'jahp_gui.evaluation', 'jahp_gui.bench'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "assert time.process_time() < 0.5\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, stdout=subprocess.DEVNULL)

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -171,7 +170,6 @@ def test_damage_to_the_payload_is_the_digest_error_or_harmless_however_the_crc(t
     for bit in range(8 * (len(encoded.data) - 4)):
         damaged = bytearray(encoded.data)
         damaged[bit // 8] ^= 1 << bit % 8
-        started = time.monotonic()
         try:
             decoded = decode(with_crc(bytes(damaged)), model=tiny_model)
         except JahpError as error:
@@ -180,7 +178,6 @@ def test_damage_to_the_payload_is_the_digest_error_or_harmless_however_the_crc(t
             # The last word of a section may hold bits that no symbol needs; the digest then vouches for the picture.
             np.testing.assert_array_equal(decoded.y_hat, encoded.y_hat)
             assert decoded.container.header == encoded.container.header
-        assert time.monotonic() - started < 2
 
 
 def test_damage_can_be_looked_at_when_asked_for(tiny_model: Model) -> None:

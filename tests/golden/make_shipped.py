@@ -1,30 +1,40 @@
-"""Write one golden file per shipped model: run `python tests/golden/make_shipped.py` when a model is replaced.
+"""Write a golden file for each prior of the shipped models: run `python tests/golden/make_shipped.py` for new ones.
 
-That of the model which went stays as long as another has its joint prior unchanged.
+Those of the model which went stay as long as another has their priors unchanged.
 """
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
+from jahp_gui.codec import metrics
 from jahp_gui.codec.codec import decode, encode
-from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import installed_models
-from jahp_gui.paths import assets_dir, models_dir
+from jahp_gui.paths import models_dir
 
-HERE = Path(__file__).parent / "shipped"
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from golden_photo import golden_photo  # noqa: E402
 
 
 def main() -> None:
-    rgb = load_image(assets_dir() / "samples" / "astronaut.png").rgb[:200, 150:400]
-    digests = json.loads((HERE / "digests.json").read_text())
+    rgb, file = golden_photo(), HERE / "shipped" / "recorded.json"
+    recorded = json.loads(file.read_text()) if file.exists() else {}
     for card in installed_models():
-        if card.folder.parent == models_dir():
-            data = encode(Model(card), rgb, lmbda=card.lmbda_anchors[4]).data
-            (HERE / f"{card.model_id}.jahp").write_bytes(data)
-            digests[card.model_id] = hashlib.sha256(decode(data).y_hat.astype("<i4").tobytes()).hexdigest()
-    (HERE / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")
+        if card.folder.parent != models_dir():
+            continue
+        for number, prior in enumerate(card.priors):
+            name = f"{card.model_id}-{prior}"
+            data = encode(Model(card), rgb, prior=prior, lmbda=card.lmbda_anchors[3 + number]).data
+            (HERE / "shipped" / f"{name}.jahp").write_bytes(data)
+            decoded = decode(data)
+            recorded[name] = {
+                "y_hat": hashlib.sha256(decoded.y_hat.astype("<i4").tobytes()).hexdigest(),
+                "psnr": round(metrics.psnr(rgb, decoded.rgb), 3),
+            }
+    file.write_text(json.dumps(recorded, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,5 @@
 """The explorer with the tiny model, a small picture and settings of its own, off the screen."""
 
-import os
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
