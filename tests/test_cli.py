@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
 from jahp_gui import __version__, codec
 from jahp_gui.cli import COMMANDS, main
@@ -409,6 +411,18 @@ def test_binary_data_is_not_written_to_a_terminal(
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "Standard output is a terminal" in refused(capsys, "decode", packed, "-")
+
+
+def test_a_terminal_sees_how_far_a_command_is(photo: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only there is the bar drawn, in a run of two files of which one is no picture."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("tqdm.tqdm", lambda **options: tqdm(**options | {"delay": 0}))  # the files are small
+    Path("no.png").write_bytes(b"no picture")
+    assert main(["encode", photo, "no.png", "--out-dir", "out", "--model", "tiny", "--effort", "2"]) == 2
+    drawn = capsys.readouterr().err
+    percents = [int(found) for found in re.findall(r"\r *(\d+)%", drawn)]
+    assert percents[0] == 0 < percents[-1] <= 100 and percents == sorted(percents)
+    assert drawn.splitlines()[-1].startswith("jahp: no.png is not an image") and os.listdir("out") == ["photo.jahp"]
 
 
 def test_a_terminal_without_greek_gets_a_question_mark(packed: str) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import sys
 import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,15 @@ def test_a_second_run_measures_nothing_again(folder: Path, tmp_path: Path, encod
     encoded.clear()
     assert evaluate_joint(folder, out) == first
     assert encoded == []
+
+
+def test_a_terminal_sees_how_many_files_are_measured(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for _ in range(2):  # the second time all rows are known
+        evaluate_joint(folder, tmp_path / "results.json")
+        assert "file/s" in capsys.readouterr().err
 
 
 def test_a_stopped_run_measures_only_what_is_missing(folder: Path, tmp_path: Path, encoded: list[str]) -> None:

@@ -55,7 +55,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_process_forked_after_the_networks_ran_encodes_the_same_and_does_not_hang() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, cwd=ROOT, timeout=60
+        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
     assert done.stdout == "0\n", done.stderr
 

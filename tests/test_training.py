@@ -308,7 +308,7 @@ assert not [name for name in threads if 'gloo' in name], threads
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     saved = loop.load_checkpoint(tmp_path / "run" / loop.CHECKPOINT)
