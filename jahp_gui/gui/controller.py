@@ -176,7 +176,7 @@ class Controller(QObject):
 
         self.jobs.start(
             "analysis",
-            lambda job: work.analyse(model, original),
+            lambda job: work.analyse(model, original, job),
             done,
             label=tr("Analysing the image"),
             can_stop=False,
@@ -255,7 +255,7 @@ class Controller(QObject):
         assert analysed is not None
         found = file.found if file is not None else None
         self.jobs.start(
-            "latents", lambda job: work.latents(analysed, choice, found), self._on_latents, keep_running=True
+            "latents", lambda job: work.latents(analysed, choice, found, job), self._on_latents, keep_running=True
         )
 
     def _start_estimate(self, choice: Choice) -> None:
@@ -482,7 +482,7 @@ class Controller(QObject):
         found = work.with_own_side(shown.y_hat)
         self.jobs.start(
             "reference",
-            lambda job: work.latents(analysed, choice, found),
+            lambda job: work.latents(analysed, choice, found, job),
             self._show_if_subtracted,
             keep_running=True,
         )

@@ -113,7 +113,7 @@ def wreck(
             model=model,
             max_pixels=LARGER * width * height,
             name=name,
-            progress=lambda _: job.check(),
+            progress=job.tick,
         )
     except JahpError as error:
         return DamagedResult(file.choice, data, flips, refusal, str(error))

@@ -52,6 +52,10 @@ class Job:
         if self._cancelled.is_set():
             raise Cancelled
 
+    def tick(self, fraction: float) -> None:
+        """`check`, for who tells how far it is where that is not shown."""
+        self.check()
+
     def progress(self, value: Any) -> None:
         """Hand a fraction done, or an intermediate result, to the job's `progress` callback. Checks for cancel."""
         self.check()

@@ -305,7 +305,7 @@ def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: Fi
             best = new
             if not analysed.is_large:
                 file.ms_ssim, file.ms_ssim_known = metrics.ms_ssim(analysed.original.rgb, file.picture.rgb), True
-            job.progress(Found(file, work.latents(analysed, choice, found), 100 * (1 - best / first)))
+            job.progress(Found(file, work.latents(analysed, choice, found, job), 100 * (1 - best / first)))
         work.use_cores(work.ALL)
         written_at = time.perf_counter()
         took = written_at - writing_from

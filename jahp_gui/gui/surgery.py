@@ -150,7 +150,7 @@ def operate(
     y_hat = edited(base.y_hat, edits, base.channel_bits)
     encoded = encode_y_hat(model, y_hat, height, width, choice.prior, choice.gain_index)
     job.check()
-    decoded = decode(encoded.container, model=model, progress=lambda _: job.check())
+    decoded = decode(encoded.container, model=model, progress=job.tick)
     quality = metrics.psnr(original.rgb, decoded.rgb) if original is not None else None
     picture = Pyramid(decoded.rgb)
     return EditedResult(base, edits, encoded.data, encoded.container, picture, decoded.y_hat, quality)

@@ -175,9 +175,9 @@ def thumbnail(item: ImageItem) -> ImageItem:
     return item
 
 
-def analyse(model: "Model", original: Pyramid) -> Analysed:
+def analyse(model: "Model", original: Pyramid, job: Job) -> Analysed:
     use_cores(ALL)
-    return Analysed(model, original, model.analysis(original.rgb))
+    return Analysed(model, original, model.analysis(original.rgb, job.progress))
 
 
 def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> LivePicture:
@@ -195,7 +195,7 @@ def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> L
     return LivePicture(choice, Pyramid(rgb), None, region)
 
 
-def latents(analysed: Analysed, choice: Choice, found: "Candidate | None" = None) -> LatentResult:
+def latents(analysed: Analysed, choice: Choice, found: "Candidate | None", job: Job) -> LatentResult:
     """What every latent costs under a prior; their sum is what a file's sections will have.
 
     found: the latents of a search; without them they are rounded, and their file, which is wanted next, is written in
@@ -209,11 +209,11 @@ def latents(analysed: Analysed, choice: Choice, found: "Candidate | None" = None
     if found is None and not analysed.is_large:
         width, height = analysed.original.size
         y_hat = model.quantise(analysed.y, gain_index)
-        encoded, maps = encode_measured(model, y_hat, height, width, choice.prior, gain_index)
+        encoded, maps = encode_measured(model, y_hat, height, width, choice.prior, gain_index, job.tick)
         return LatentResult(choice, y_hat, maps, float(len(encoded.data)), encoded)
     y_hat = model.quantise(analysed.y, gain_index) if found is None else found.y_hat
     z_hat = None if found is None else found.z_hat
-    maps = measure_latents(model.prior(choice.prior), y_hat, gain_index, z_hat)
+    maps = measure_latents(model.prior(choice.prior), y_hat, gain_index, z_hat, progress=job.tick)
     return LatentResult(choice, y_hat, maps, sum(total_bits(maps)) / 8 + USUAL_HEADER)
 
 
@@ -226,7 +226,7 @@ def with_own_side(y_hat: np.ndarray) -> "Candidate":
 
 def quick_latents(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> LatentResult:
     """Those of a choice of effort 0 or 1 from the start."""
-    return latents(analysed, choice, quick_search(analysed, choice, mask, job))
+    return latents(analysed, choice, quick_search(analysed, choice, mask, job), job)
 
 
 def problem_of(analysed: Analysed, choice: Choice, mask: Mask | None) -> "Problem":
@@ -243,7 +243,7 @@ def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job
         return None
     from jahp_gui.codec.effort import search
 
-    return list(search(problem_of(analysed, choice, mask), 1, lambda fraction: job.check()))[-1]
+    return list(search(problem_of(analysed, choice, mask), 1, job.tick))[-1]
 
 
 def estimate_size(analysed: Analysed, choice: Choice, known: tuple[Choice, int] | None) -> SizeEstimate:
@@ -308,9 +308,9 @@ def write_file(
     width, height = analysed.original.size
     setting = height, width, choice.prior, choice.gain_index
     if found is None:
-        encoded = encode_y(model, analysed.y, *setting)
+        encoded = encode_y(model, analysed.y, *setting, progress=job.tick)
     else:
-        encoded = encode_y_hat(model, found.y_hat, *setting, z_hat=found.z_hat)
+        encoded = encode_y_hat(model, found.y_hat, *setting, z_hat=found.z_hat, progress=job.tick)
     seconds = time.perf_counter() - started
     job.check()
     return _decoded(analysed, choice, encoded, seconds, job, found, mask)
@@ -334,7 +334,7 @@ def _decoded(
     from jahp_gui.codec.codec import decode
 
     original, started = analysed.original.rgb, time.perf_counter()
-    decoded = decode(encoded.data, model=analysed.model, progress=lambda fraction: job.check())
+    decoded = decode(encoded.data, model=analysed.model, progress=job.tick)
     decode_seconds = time.perf_counter() - started
     job.check()
     return FileResult(

@@ -3,13 +3,19 @@
 import gc
 import threading
 import weakref
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from jahp_gui.codec import Model
 from jahp_gui.codec.errors import ImageError
-from jahp_gui.gui.jobs import INTERACTIVE_THREADS, Job, Jobs
+from jahp_gui.gui import work
+from jahp_gui.gui.imaging import Pyramid
+from jahp_gui.gui.jobs import INTERACTIVE_THREADS, Cancelled, Job, Jobs
+from jahp_gui.gui.results import Choice
 
 
 @pytest.fixture
@@ -228,3 +234,20 @@ def test_after_shutdown_nothing_is_delivered_or_started(qtbot: QtBot, qapp: obje
     jobs.start("b", lambda job: 1, seen.append)
     qtbot.wait(30)
     assert seen == []
+
+
+def test_work_on_a_picture_ends_at_its_next_step_when_it_is_cancelled(picture: np.ndarray) -> None:
+    """Of a large one each of these takes seconds, for which the picture that is wanted instead would wait."""
+    going, cancelled = (Job(lambda *_: None, lambda: False) for _ in range(2))
+    cancelled.cancel()
+    model, choice = Model.load("tiny"), Choice("tiny", "joint", 48)
+    analysed = work.analyse(model, Pyramid(picture), going)
+    found = work.quick_search(analysed, replace(choice, effort=1), None, going)
+    for step in (
+        lambda: work.analyse(model, Pyramid(picture), cancelled),
+        lambda: work.latents(analysed, choice, None, cancelled),
+        lambda: work.latents(analysed, choice, found, cancelled),
+        lambda: work.write_file(analysed, choice, None, found, 0.0, cancelled),
+    ):
+        with pytest.raises(Cancelled):
+            step()
