@@ -63,8 +63,9 @@ def driven(tmp_path: Path, settings_file: Path, picture_file: Path) -> Iterator[
         if os.environ.get("JAHP_REQUIRE_X") == "1":
             pytest.fail(message)
         pytest.skip(message)
-    dropped = tmp_path / "dropped.png"
-    Image.fromarray(make_picture(48, 64, seed=9)).save(dropped)
+    dropped = [tmp_path / "dropped.png", tmp_path / "another.png"]
+    for seed, path in enumerate(dropped):
+        Image.fromarray(make_picture(48, 64, seed=seed)).save(path)
     reading, writing = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1400x900x24", "-nolisten", "tcp"],
@@ -87,7 +88,7 @@ def driven(tmp_path: Path, settings_file: Path, picture_file: Path) -> Iterator[
             str(Path(__file__).with_name("x_driver.py")),
             str(settings_file),
             str(picture_file),
-            str(dropped),
+            *map(str, dropped),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -121,7 +122,7 @@ def test_a_real_mouse_drags_the_divider_and_drops_a_file(driven: Driven) -> None
     assert after["items"] == ["waves.png", "dropped.png"] and not after["overlay"]
 
     driven.drag((40, 40), tuple(after["entry"]))  # a field for text is a part of the window, too
-    again = driven.wait(lambda state: len(state["items"]) == 3 and state["exact"] is not None)
-    assert again["items"][2] == "dropped.png" and again["lmbda"] == before["lmbda"] == "0.0128"
+    again = driven.wait(lambda state: state["current"] == "another.png" and state["exact"] is not None)
+    assert again["items"][2] == again["current"] == "another.png" and again["lmbda"] == before["lmbda"] == "0.0128"
     driven.process.stdin.close()  # type: ignore[union-attr]
     assert driven.process.wait(20) == 0

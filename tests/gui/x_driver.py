@@ -1,4 +1,4 @@
-"""Runs the explorer in a real window for `test_x_window`, with a second window from which a file can be dragged.
+"""Runs the explorer in a real window for `test_x_window`, with a second window from which files can be dragged.
 
 Prints one line of JSON whenever what the test waits for has changed; ends when its standard input is closed.
 """
@@ -17,16 +17,16 @@ from jahp_gui.gui.main_window import MainWindow
 
 
 class Source(QLabel):
-    """A window whose content is a file."""
+    """A window from which one file after the other can be dragged."""
 
-    def __init__(self, path: Path):
+    def __init__(self, paths: list[Path]):
         super().__init__("file", None, Qt.WindowType.FramelessWindowHint)
-        self.path = path
+        self.paths = iter(paths)
         self.setGeometry(0, 0, 80, 80)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(self.path))])
+        mime.setUrls([QUrl.fromLocalFile(str(next(self.paths)))])
         drag = QDrag(self)
         drag.setMimeData(mime)
         drag.exec(Qt.DropAction.CopyAction)
@@ -51,9 +51,9 @@ def state_of(window: MainWindow) -> dict:
 
 
 def main() -> int:
-    settings, shown, dragged = sys.argv[1:]
+    settings, shown, *dragged = sys.argv[1:]
     application = QApplication(["x_driver"])
-    source = Source(Path(dragged))
+    source = Source([Path(file) for file in dragged])
     source.show()
     last = [""]
 
