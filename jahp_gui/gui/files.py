@@ -24,6 +24,9 @@ from jahp_gui.gui.settings import Settings
 
 MAX_AT_ONCE = 500  # images of one drop: beyond, the batch dialog is the better tool
 KEPT_BYTES = 512 * 2**20  # of pictures and latents of images that are not shown
+# Jobs that read what is chosen in the list: with one alone a share that has gone would stop them all, and with one for
+# each image the arrow keys would have a dozen large ones decoded at once.
+LISTED_JOBS = ("load listed 1", "load listed 2", "load listed 3")
 
 
 class FileController(QObject):
@@ -37,7 +40,7 @@ class FileController(QObject):
         self._drag_folder: QTemporaryDir | None = None
         self._openings = itertools.count(1)
         self._shown_opening = 0  # the newest that has been shown: no older one that takes longer replaces it
-        self._listed_job = ""  # which reads what is chosen in the list
+        self._listed_job = LISTED_JOBS[0]  # the newest
         session.current_changed.connect(self._load_current)
 
     # ------------------------------------------------------------ in
@@ -132,10 +135,7 @@ class FileController(QObject):
                 item.release()
 
     def _load_listed(self, item: ImageItem) -> None:
-        """In place of another listed one that is still being read: that is read when it is chosen again.
-
-        Under another key: it need not wait until a share that has gone lets go of that one.
-        """
+        """In place of another listed one that is still being read: that is read when it is chosen again."""
 
         def failed(text: str) -> None:
             if item in self.session.items:
@@ -147,7 +147,7 @@ class FileController(QObject):
             self._leave_unread(item, why.format(name=item.name))
 
         self.jobs.cancel(self._listed_job)
-        self._listed_job = f"load {next(self._openings)}"
+        self._listed_job = next(filter(self.jobs.is_free, LISTED_JOBS), LISTED_JOBS[0])
         self._load(item, self._listed_job, lambda: self._show_listed(item), failed, stopped)
 
     def _load(

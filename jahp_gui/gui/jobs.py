@@ -168,6 +168,10 @@ class Jobs(QObject):
     def is_active(self, key: str) -> bool:
         return key in self._waiting or (key in self._running and not self._running[key].job.cancelled)
 
+    def is_free(self, key: str) -> bool:
+        """Whether a job of this key would run at once: also one that was cancelled may go on for a while."""
+        return key not in self._running and key not in self._waiting
+
     def interactive_busy(self) -> bool:
         """Whether anything runs that the user waits for. Called from background threads."""
         running = list(self._running.values())

@@ -17,7 +17,7 @@ from jahp_gui.codec.importance import Mask
 from jahp_gui.gui import files as files_module
 from jahp_gui.gui import work
 from jahp_gui.gui.app import Explorer
-from jahp_gui.gui.files import FileController
+from jahp_gui.gui.files import LISTED_JOBS, FileController
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.results import ImageItem
 from jahp_gui.gui.session import Session
@@ -158,6 +158,30 @@ def test_an_image_that_hangs_keeps_no_other_from_being_read(
     release.set()
     qtbot.waitUntil(lambda: files.jobs.idle, timeout=WAIT_MS)
     assert three[1].picture is None and files.session.current is three[2]
+
+
+def test_of_many_images_passed_over_in_the_list_few_are_read_at_once(
+    files: FileController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    release, load, reading = threading.Event(), work.load_item, []
+
+    def slow(path: Path) -> ImageItem:
+        reading.append(path.name)
+        release.wait(10)
+        return load(path)
+
+    monkeypatch.setattr(work, "load_item", slow)
+    items = [ImageItem(f"{number}.png", tmp_path / f"{number}.png") for number in range(9)]
+    for item in items:
+        assert item.path is not None
+        Image.fromarray(make_picture(48, 64)).save(item.path)
+    files.session.add_items(items)
+    for number, item in enumerate(items, 1):
+        files.session.select(item)
+        qtbot.waitUntil(lambda number=number: len(reading) == min(number, len(LISTED_JOBS)), timeout=WAIT_MS)
+    release.set()
+    qtbot.waitUntil(lambda: items[-1].picture is not None, timeout=WAIT_MS)
+    assert len(reading) == len(LISTED_JOBS) + 1, "and the last one"
 
 
 # ---------------------------------------------------------------- memory
