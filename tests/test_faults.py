@@ -597,7 +597,7 @@ def test_a_folder_that_stands_first_is_read_and_not_another_of_its_name(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAHP_MODELS", os.pathsep.join((str(other.parent), ".")))
     encoded = encode(tiny_model, picture(20, 30))
-    assert decode(encoded.data).model.card.folder == Path("tiny")
+    assert decode(encoded.data).model.card.folder == Path("tiny").absolute()
 
 
 def test_a_models_own_folder_may_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model) -> None:
