@@ -23,7 +23,7 @@ from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.models import Card, read_card
 from jahp_gui.codec.priors.gaussian import OUTPUT_SCALE, GaussianPrior, index_of
 from jahp_gui.codec.rate_scale import gain_index_of
-from jahp_gui.codec.transforms import PaperAnalysis
+from jahp_gui.codec.transforms import PaperAnalysis, planes
 
 if TYPE_CHECKING:
     from jahp_gui.codec import Model
@@ -156,7 +156,7 @@ def random_model(folder: Path, config: ModelConfig, rgb: np.ndarray, spread: flo
     position = torch.tensor([gain_index_of(lmbda, config.lmbda_anchors) / 16])
     assert isinstance(model.analysis, PaperAnalysis)
     gain = float(model.gain.gain(position)[0, 0])  # at first that of all channels
-    give_spread(model.analysis.layers[-1], model.analysis(as_tensor(rgb)), spread / gain)
+    give_spread(model.analysis.layers[-1], model.analysis(planes(rgb)), spread / gain)
     (prior,) = model.each_prior().values()
     assert isinstance(prior, GaussianPrior)
     nn.init.constant_(prior.parameters_net.scale.bias, index_of(spread) / OUTPUT_SCALE)  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def mbt2018_jobs(n: int, m: int, rgb: np.ndarray, spread: float) -> tuple[Job, J
 
     torch.manual_seed(0)
     net = JointAutoregressiveHierarchicalPriors(N=n, M=m).eval()
-    x = as_tensor(rgb)
+    x = planes(rgb)
     give_spread(net.g_a[-1], net.g_a(x), spread)
     output = net.entropy_parameters[-1]
     output.weight.mul_(0.01)
@@ -187,7 +187,3 @@ def give_spread(last: nn.Module, y: Tensor, spread: float) -> None:
     factor = spread / float((y - means[:, None, None]).std())
     last.weight.mul_(factor)  # type: ignore[operator]
     last.bias.sub_(means).mul_(factor)  # type: ignore[operator]
-
-
-def as_tensor(rgb: np.ndarray) -> Tensor:
-    return torch.tensor(rgb).permute(2, 0, 1)[None].float() / 255

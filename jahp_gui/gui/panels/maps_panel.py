@@ -273,7 +273,7 @@ class MapsPanel(QWidget):
         result = session.latents
         assert result is not None
         of = captions.prior_name(result.choice.prior)
-        if choice.reference and self.pages.currentWidget() is not self.grid:  # which shows the prior's own values
+        if self._is_difference():
             of += f" − {self.reference.currentText()}"
         of += f", λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
         channel = self._channel()
@@ -283,6 +283,10 @@ class MapsPanel(QWidget):
         elif channel is None:
             which = tr(SUMMARIES.get(choice.quantity, OTHER_SUMMARY))
         return f"{of} · {which}"
+
+    def _is_difference(self) -> bool:
+        """Whether the page shown is of one prior minus another; the grid is of the chosen prior alone."""
+        return bool(self.session.map_choice.reference) and self.pages.currentWidget() is not self.grid
 
     def _refresh_grid(self) -> None:
         """Only while it is seen: three hundred planes take their time."""
@@ -372,8 +376,7 @@ class MapsPanel(QWidget):
         if result is None:
             return ""
         choice = self.session.map_choice
-        # A total of one prior would say nothing of a map of the difference; the grid shows the prior's own values.
-        if choice.reference and self.pages.currentWidget() is not self.grid:
+        if self._is_difference():  # a total of one prior would say nothing of the map
             if self.shown is None or choice.quantity != latent_views.BITS:
                 return ""
             bits = f"{float(self.shown.values.sum()):+,.0f}".replace("-", "−")
