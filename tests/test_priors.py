@@ -88,6 +88,15 @@ def test_an_interval_much_wider_than_the_density_is_certain_whatever_its_logits_
         assert density.interval_bits(-edge, edge).max() < 1e-6
 
 
+def test_a_density_is_as_fine_in_autocast() -> None:
+    """At high rates an interval is a small part of its ends, which bfloat16 could not tell from each other."""
+    density = FactorizedDensity(2, init_scale=4.0)
+    low = torch.linspace(-8, 8, 200).expand(1, 2, 1, 200)
+    expected = density.interval_bits(low, low + 0.02)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(density.interval_bits(low, low + 0.02), expected, rtol=0, atol=0)
+
+
 def test_context_of_a_position_does_not_see_it_or_anything_after_it() -> None:
     torch.manual_seed(0)
     config = ModelConfig(latent_channels=3, context_reduction=4, context_features=5)

@@ -39,14 +39,16 @@ class FactorizedDensity(nn.Module):
         return h[:, 0, :]
 
     def interval_bits(self, low: Tensor, high: Tensor) -> Tensor:
-        """−log2 of the probability between `low` and `high`, both (B, C, h, w): the same shape."""
+        """−log2 of the probability between `low` and `high`, both (B, C, h, w): of their shape, and dtype in autocast."""
         batch, channels, height, width = low.shape
 
         def logits_of(x: Tensor) -> Tensor:
             flat = self.logits(x.transpose(0, 1).reshape(channels, -1))
             return flat.reshape(channels, batch, height, width).transpose(0, 1)
 
-        lower, upper = logits_of(low), logits_of(high)
+        # The two ends of a narrow interval are one number in bfloat16, or far apart.
+        with torch.autocast(low.device.type, enabled=False):
+            lower, upper = logits_of(low), logits_of(high)
         # Both logits on the negative side: no cancellation between two numbers near one. Far from zero they can sum to
         # exactly nothing, and have a side all the same.
         sign = torch.where(lower + upper > 0, -1.0, 1.0)
