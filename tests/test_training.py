@@ -21,10 +21,11 @@ from jahp_gui.cli import main
 from jahp_gui.codec.codec import decode, encode
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.distortion import distortion
-from jahp_gui.codec.errors import ImageError, JahpError, ModelError, UsageError
+from jahp_gui.codec.errors import ImageError, JahpError, ModelError, OutputError, UsageError
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
+from jahp_gui.codec.priors.base import Bits
 from jahp_gui.commands.freeze import published
 from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
@@ -99,8 +100,14 @@ def test_a_run_goes_on_at_the_rates_of_its_configuration(images: Path, tmp_path:
 
 @pytest.mark.parametrize(
     "change",
-    [{"priors": ("context",)}, {"muon_learning_rate": 1e-3}, {"train_transforms": False}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"priors": ("context",)},
+        {"muon_learning_rate": 1e-3},
+        {"train_transforms": False},
+        {"model": dataclasses.replace(SMALL, objective="ms-ssim")},
+        {"model": dataclasses.replace(SMALL, lmbda_anchors=tuple(2 * lmbda for lmbda in SMALL.lmbda_anchors))},
+    ],
+    ids=["priors", "muon", "transforms", "objective", "anchors"],
 )
 def test_a_run_of_other_parts_does_not_go_on(images: Path, tmp_path: Path, change: dict[str, Any]) -> None:
     run_steps(configuration(images, tmp_path), 1)
@@ -157,6 +164,12 @@ def test_training_can_start_from_a_model_without_coarse_means(images: Path, tmp_
     run.one_step()
 
 
+def test_the_bits_of_an_image_are_without_those_of_its_padding() -> None:
+    """An image of 140 × 120 pixels has 9 × 8 latents; padded to multiples of 64 it has 12 × 8."""
+    bits = Bits(torch.ones(1, 6, 8, 12), torch.ones(1, 3, 2, 3))
+    assert bits.of_image(120, 140) == 6 * 8 * 9 + 3 * 2 * 3
+
+
 def test_a_run_can_be_of_one_lambda_only(images: Path, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     everywhere = loop.positions(configuration(images, tmp_path, batch=500), generator)
@@ -184,10 +197,13 @@ def test_the_schedule_ends_with_its_minutes_and_logs_a_validation(images: Path, 
     assert entries[-1]["bpp"]["joint"][-1] > 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_stops_a_run_with_its_checkpoint_saved_and_a_second_one_acts_at_once(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    if not hasattr(signal, name):
+        pytest.skip("Windows hangs nobody up")
+    number = getattr(signal, name)
     one_step, signals = loop.Run.one_step, 1
 
     def disturbed(run: loop.Run) -> torch.Tensor:
@@ -226,6 +242,87 @@ def test_a_wrong_folder_of_validation_is_told_before_the_training(images: Path, 
         loop.train(config, say=lambda message: None)
     assert "training" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_image_of_validation_is_told_before_the_training(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "bad.png").write_bytes(b"no image")
+    config = configuration(images, tmp_path / "run", validation=str(tmp_path / "photos"), minutes=0.001)
+    with pytest.raises(ImageError, match=r"bad\.png"):
+        loop.train(config, say=lambda message: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_diverges_ends_and_its_checkpoint_is_of_before(images: Path, tmp_path: Path) -> None:
+    config = configuration(images, tmp_path)
+    run = run_steps(config, 2)
+    with torch.no_grad():
+        run.model.gain.log_gain.fill_(torch.inf)
+    run.one_step()
+    with pytest.raises(UsageError, match="diverged at step 3"):
+        run.save(tmp_path)
+    with pytest.raises(UsageError, match="diverged at step 3"):
+        run.until(0.0)
+    resumed = run_steps(config, 1)
+    assert resumed.step == 3
+    assert all(value.isfinite().all() for value in resumed.model.state_dict().values())
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, OutputError])
+def test_a_run_whose_log_cannot_be_written_is_saved(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fails(run: loop.Run, kind: str, **values: Any) -> None:
+        raise error("no room")
+
+    monkeypatch.setattr(loop, "LOG_SECONDS", -1.0)
+    monkeypatch.setattr(loop.Run, "log", fails)
+    with pytest.raises(error):
+        loop.train(configuration(images, tmp_path), say=lambda message: None)
+    assert loop.load_checkpoint(tmp_path / loop.CHECKPOINT)["step"] == 1
+
+
+def test_a_run_is_saved_now_and_then(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_step = loop.Run.one_step
+
+    def interrupted(run: loop.Run) -> torch.Tensor:
+        if run.step == 2:
+            raise KeyboardInterrupt
+        return one_step(run)
+
+    monkeypatch.setattr(loop, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(loop.Run, "one_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(configuration(images, tmp_path), say=lambda message: None)
+    assert loop.load_checkpoint(tmp_path / loop.CHECKPOINT)["step"] == 2
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(content: Any, path: Path) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    run = run_steps(configuration(images, tmp_path), 1)
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"checkpoint\.pt cannot be written; make room"):
+        run.save(tmp_path)
+    assert loop.load_checkpoint(tmp_path / loop.CHECKPOINT)["step"] == 1
+
+
+def test_a_start_with_other_transforms_is_refused(images: Path, tmp_path: Path) -> None:
+    run_steps(configuration(images, tmp_path / "first"), 1)
+    start = {"start_from": (str(tmp_path / "first" / loop.CHECKPOINT),)}
+    paper = dataclasses.replace(SMALL, transform="paper", transform_widths=(4,))
+    with pytest.raises(UsageError, match="transforms of another kind"):
+        run_steps(configuration(images, tmp_path / "paper", model=paper, **start), 0)
+    deeper = dataclasses.replace(SMALL, transform_blocks=(1, 2, 1))
+    run_steps(configuration(images, tmp_path / "deeper", model=deeper, **start), 0)
+    with pytest.raises(UsageError, match="transforms of other sizes"):
+        run_steps(configuration(images, tmp_path / "still", model=deeper, train_transforms=False, **start), 0)
+    torch.save({"ema": {"weight": torch.zeros(3)}}, tmp_path / "other.pt")
+    with pytest.raises(UsageError, match=r"other\.pt is not a checkpoint of `jahp train`"):
+        run_steps(configuration(images, tmp_path / "other", start_from=(str(tmp_path / "other.pt"),)), 0)
 
 
 def test_training_sees_images_as_the_codec_does(images: Path, tmp_path: Path) -> None:
@@ -452,12 +549,26 @@ def test_priors_of_other_transforms_are_refused_and_the_model_stays(
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(["freeze", str(tmp_path / "other" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 2
     assert "not trained on the transforms" in capsys.readouterr().err
+    louder = dataclasses.replace(SMALL, lmbda_anchors=tuple(2 * lmbda for lmbda in SMALL.lmbda_anchors))
+    start = configuration(images, tmp_path / "louder", model=louder, start_from=(str(folder),), priors=("factorized",))
+    run_steps(dataclasses.replace(start, train_transforms=False), 1)
+    assert main(["freeze", str(tmp_path / "louder" / loop.CHECKPOINT), str(folder), "--replace-priors"]) == 2
+    assert "not trained on the transforms" in capsys.readouterr().err
+    again = ["freeze", str(tmp_path / "run" / loop.CHECKPOINT), str(folder), "--replace-priors"]
+    assert main([*again, "--title", "Y"]) == 2
+    assert "leave --id and --title out" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("[train", "not a readable"), ("[train]\nminutes = 1.0", "images"), ("[train]\nnonsense = 1", "nonsense")],
+    [
+        ("[train", "not a readable"),
+        ("[trian]\nminutes = 1.0", "and nothing beside them"),
+        ("train = 1", "tables"),
+        ("[train]\nminutes = 1.0", "images"),
+        ("[train]\nnonsense = 1", "nonsense"),
+    ],
 )
 def test_wrong_configurations_are_named(tmp_path: Path, content: str, complaint: str) -> None:
     (tmp_path / "c.toml").write_text(content)
@@ -480,6 +591,22 @@ def test_wrong_configurations_are_named(tmp_path: Path, content: str, complaint:
         ({"crop": 0}, "crop must be a multiple of 64"),
         ({"batch": 0}, "batch must be 1 or more"),
         ({"scales_per_image": 0}, "scales_per_image must be 1 or more"),
+        ({"smallest_scale": 0.0}, "smallest_scale must be above 0"),
+        ({"learning_rate": -1e-3}, "learning_rate, .* must be numbers that are not below zero"),
+        ({"beta2": 1.0}, "beta2 must be at least 0 and below 1"),
+        ({"ema": 1.5}, "ema must be at least 0 and below 1"),
+        ({"clip": 0.0}, "clip must be a number above zero"),
+        ({"clip": float("inf")}, "clip must be a number above zero"),
+        ({"validate_minutes": float("inf")}, "validate_minutes must be a number above zero"),
+        ({"seed": -1}, "seed must be 0 or more"),
+        ({"only_anchor": 8}, "only_anchor must be a number from 0 to 7"),
+        ({"only_synthesis": True, "train_transforms": False}, "only_synthesis must be false"),
+        ({"model": {"transform": "paper"}}, r"transform_widths must be 1 number above zero \(paper\)"),
+        ({"model": {"transform_blocks": [1, 1]}}, "transform_blocks must be 3 numbers"),
+        ({"model": {"parameter_widths": [8]}}, "parameter_widths must be 2 numbers"),
+        ({"model": {"hyper_channels": 0}}, "hyper_channels must be above zero"),
+        ({"model": {"lmbda_anchors": [0.0128]}}, "lmbda_anchors must be 2 to 15 numbers that rise"),
+        ({"model": {"lmbda_anchors": [0.2, 0.1]}}, "lmbda_anchors must be 2 to 15 numbers that rise"),
         ({"model": {"objective": "psnr"}}, "objective must be mse or ms-ssim"),
         ({"model": {"transform": "papr"}}, "transform must be efficient or paper"),
         ({"model": {"transform_widths": [4, "4"], "hyper_width": 4.5}}, "wrong kind: transform_widths, hyper_width"),

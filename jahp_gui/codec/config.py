@@ -1,12 +1,16 @@
 """What a model is made of: the numbers that its weights, its card and its training share."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
 from jahp_gui.codec.errors import ModelError
 
 CHOICES = {"transform": ("efficient", "paper"), "objective": ("mse", "ms-ssim")}
+LATENT_FIELDS = ("transform", "objective", "latent_channels", "transform_widths", "transform_blocks", "lmbda_anchors")
+MOST_ANCHORS = 15  # sixteen gain indices from one to the next, of which a file can name 240
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,38 @@ class ModelConfig:
         for name, choices in CHOICES.items():
             if getattr(config, name) not in choices:
                 raise ModelError(f"The model configuration's {name} must be {' or '.join(choices)}.")
+        config.check()
         return config
+
+    def check(self) -> None:
+        """Raise `ModelError` for sizes that no network can have, and for λ that no model can have."""
+        anchors, stages = self.lmbda_anchors, 1 if self.transform == "paper" else 3
+        rising = all(low < high for low, high in pairwise((0.0, *anchors, math.inf)))
+        widths = len(self.transform_widths) == stages and all(width > 0 for width in self.transform_widths)
+        demands = {
+            "lmbda_anchors": (2 <= len(anchors) <= MOST_ANCHORS and rising, f"2 to {MOST_ANCHORS} numbers that rise"),
+            "transform_widths": (widths, f"{stages} number{'s' * (stages > 1)} above zero ({self.transform})"),
+            "transform_blocks": (is_counts(self.transform_blocks, 3), "3 numbers, none below zero"),
+            "synthesis_blocks": (is_counts(self.synthesis_blocks, 3), "3 numbers, none below zero"),
+            "parameter_widths": (
+                is_counts(self.parameter_widths, 2) and all(self.parameter_widths),
+                "2 numbers above zero",
+            ),
+        }
+        for name, (holds, demand) in demands.items():
+            if not holds:
+                raise ModelError(f"The model configuration's {name} must be {demand}.")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < (field.name != "coarse_channels"):
+                raise ModelError(f"The model configuration's {field.name} must be above zero.")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def is_counts(values: tuple[int, ...], length: int) -> bool:
+    return len(values) == length and min(values) >= 0
 
 
 def with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,11 +46,15 @@ jahp freeze runs/priors/checkpoint.pt my-models/mine --replace-priors
 def run(args: argparse.Namespace) -> int:
     folder = Path(args.out_folder)
     if args.replace_priors:
+        if args.id is not None or args.title is not None:
+            raise UsageError("With --replace-priors the model keeps its id and its title; leave --id and --title out.")
         read_card(folder)
     else:
         if args.id is None or args.title is None:
             raise UsageError("A new model needs an --id and a --title.")
         check_id(args.id)
+        if not args.title.isprintable():
+            raise UsageError("The --title must be one line of text.")
         check_folder(folder, args.force)
     from jahp_gui.training.freeze import freeze, replace_priors
 

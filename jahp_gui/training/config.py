@@ -50,6 +50,8 @@ class TrainConfig:
                 tables = tomllib.load(file)
         except (OSError, ValueError) as error:  # ValueError: no TOML, or no text
             raise UsageError(f"{path} is not a readable training configuration ({error}).") from error
+        if set(tables) - {"train", "model"} or not all(isinstance(table, dict) for table in tables.values()):
+            raise UsageError(f"{path} must have the tables [train] and [model] and nothing beside them.")
         return cls.from_dict({**tables.get("train", {}), "model": tables.get("model", {})})
 
     @classmethod
@@ -71,7 +73,8 @@ class TrainConfig:
         """Raise `UsageError` for values that no run can have."""
         if wrong := wrong_kinds(self):
             raise UsageError(f"The training configuration has values of the wrong kind: {', '.join(wrong)}.")
-        priors = PRIOR_NAMES.values()
+        priors, anchors = PRIOR_NAMES.values(), len(self.model.lmbda_anchors)
+        rates = self.learning_rate, self.fast_learning_rate, self.muon_learning_rate
         demands = {
             "images": (self.images, "one folder or more"),
             "minutes": (0 < self.minutes < math.inf, "a number above zero"),
@@ -79,6 +82,24 @@ class TrainConfig:
             "crop": (self.crop > 0 and self.crop % 64 == 0, "a multiple of 64"),
             "batch": (self.batch > 0, "1 or more"),
             "scales_per_image": (self.scales_per_image > 0, "1 or more"),
+            "smallest_scale": (0 < self.smallest_scale <= 1, "above 0 and at most 1"),
+            "learning_rate, fast_learning_rate and muon_learning_rate": (
+                all(0 <= rate < math.inf for rate in rates),
+                "numbers that are not below zero",
+            ),
+            "beta2": (0 <= self.beta2 < 1, "at least 0 and below 1"),
+            "ema": (0 <= self.ema < 1, "at least 0 and below 1"),
+            "clip": (0 < self.clip < math.inf, "a number above zero (1e9 clips nothing)"),
+            "validate_minutes": (0 < self.validate_minutes < math.inf, "a number above zero (1e9 is never)"),
+            "seed": (self.seed >= 0, "0 or more"),
+            "only_anchor": (
+                self.only_anchor is None or 0 <= self.only_anchor < anchors,
+                f"a number from 0 to {anchors - 1}: of an anchor of λ",
+            ),
+            "only_synthesis": (
+                self.train_transforms or not self.only_synthesis,
+                "false where train_transforms is: nothing would learn",
+            ),
         }
         for name, (holds, demand) in demands.items():
             if not holds:

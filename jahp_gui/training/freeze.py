@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 import torch
 
-from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.config import LATENT_FIELDS, ModelConfig
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.models import CARD, PACKED, PLAIN, TABLES, TRANSFORMS, read_card
 from jahp_gui.codec.priors import prior_class
@@ -30,12 +30,13 @@ def load_trained(checkpoints: Sequence[Path]) -> tuple[TrainingModel, list[dict[
     latents of a run are not the first's; the synthesis may be another one, as priors know nothing of it.
     """
     saved = [load_checkpoint(Path(path)) for path in checkpoints]
-    first = latent_weights(saved[0]["ema"])
-    for path, entry in zip(checkpoints[1:], saved[1:], strict=True):
-        other = latent_weights(entry["ema"])
-        if other.keys() != first.keys() or any(not torch.equal(other[name], first[name]) for name in first):
-            raise UsageError(f"{path} has other transforms than {checkpoints[0]}; freeze it to a model of its own.")
     configs = [TrainConfig.from_dict(json.loads(entry["config"])) for entry in saved]
+    first = latent_weights(saved[0]["ema"])
+    for path, entry, config in zip(checkpoints[1:], saved[1:], configs[1:], strict=True):
+        other = latent_weights(entry["ema"])
+        same = other.keys() == first.keys() and all(torch.equal(other[name], first[name]) for name in first)
+        if not same or latent_fields(config.model) != latent_fields(configs[0].model):
+            raise UsageError(f"{path} has other transforms than {checkpoints[0]}; freeze it to a model of its own.")
     priors = tuple(dict.fromkeys(name for config in configs for name in config.priors))
     model = TrainingModel(configs[0].model, priors)
     model.load_state_dict(saved[0]["ema"], strict=False)
@@ -52,6 +53,11 @@ def load_trained(checkpoints: Sequence[Path]) -> tuple[TrainingModel, list[dict[
 def latent_weights(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What the latents of a model, and so its priors, depend on."""
     return {name: value for name, value in state.items() if name.startswith(("analysis.", "gain."))}
+
+
+def latent_fields(config: ModelConfig) -> dict[str, Any]:
+    """What of a configuration says which latents a model has, and at which λ."""
+    return {name: getattr(config, name) for name in LATENT_FIELDS}
 
 
 @torch.no_grad()
@@ -71,18 +77,19 @@ def replace_priors(model: TrainingModel, runs: Sequence[Mapping[str, Any]], fold
     priors and goes. Raises `UsageError` where the transforms are others, or the configuration does not fit what stays.
     """
     card = read_card(folder)
+    config = ModelConfig.from_dict(card.config)
+    kept, transforms = safetensors.numpy.load(card.read(TRANSFORMS)), frozen_transforms(model)
+    same = kept.keys() == transforms.keys() and all(np.array_equal(kept[key], transforms[key]) for key in kept)
+    if not same or latent_fields(config) != latent_fields(model.config):
+        raise UsageError(
+            f"The runs were not trained on the transforms of {folder}, for its λ; freeze them to a model of their own."
+        )
     new_names = model.each_prior()
     for name in card.priors:
-        if name not in new_names and shapes(name, ModelConfig.from_dict(card.config)) != shapes(name, model.config):
+        if name not in new_names and shapes(name, config) != shapes(name, model.config):
             raise UsageError(
                 f"The runs' configuration does not fit the prior '{name}' of {folder}; train that one, too."
             )
-    kept = safetensors.numpy.load(card.read(TRANSFORMS))
-    transforms = frozen_transforms(model)
-    if kept.keys() != transforms.keys() or any(not np.array_equal(kept[key], transforms[key]) for key in kept):
-        raise UsageError(
-            f"The runs were not trained on the transforms of {folder}; freeze them to a model of their own."
-        )
     new = {name: write_part(folder, name, arrays) for name, arrays in frozen_priors(model).items()}
     content = json.loads((folder / CARD).read_text(encoding="utf-8"))
     training = content["training"] | {"runs": [*content["training"].get("runs", []), *runs]}
@@ -120,4 +127,6 @@ def write_part(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> str
 
 
 def write_card(folder: Path, content: Mapping[str, Any]) -> None:
-    (folder / CARD).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    read_card(folder)  # no model that the codec would refuse

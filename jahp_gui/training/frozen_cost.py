@@ -67,7 +67,7 @@ def compare(
     shipped = frozen.synthesis(y_hat, gain_index, height, width)
     priors = {}
     for name, prior in trained.each_prior().items():
-        estimated = prior.bits(y_float, gain, position).per_image().item() / 8
+        estimated = prior.bits(y_float, gain, position).of_image(height, width) / 8
         z, y = encode_latents(frozen.prior(name), y_hat, gain_index)
         priors[name] = (float(len(z) + len(y)), estimated, escapes_of(frozen.prior(name), y_hat, gain_index))
     return metrics.psnr(rgb, shipped) - metrics.psnr(rgb, picture), priors, y_hat.size

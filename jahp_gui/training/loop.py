@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from jahp_gui import windows
-from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.errors import OutputError, UsageError
+from jahp_gui.codec.images import load_image
 from jahp_gui.training.config import TrainConfig
 from jahp_gui.training.data import CropSource, image_files, klt_basis
 from jahp_gui.training.objective import Phase, TrainingModel
@@ -29,14 +30,19 @@ from jahp_gui.training.validation import validate
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 LOG_SECONDS = 30.0
+SAVE_SECONDS = 300.0
+CONTENT = {"model", "ema", "optimizer", "step", "trained_seconds", "config"}  # of a checkpoint
 
 
 def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], None] = print) -> Path:
     """Run `config`, continuing from its folder's checkpoint where there is one; returns the checkpoint's path.
 
-    Stops, with the checkpoint saved, at the end of the schedule, after `minutes` of this call, or at SIGTERM or Ctrl+C.
+    Stops, with the checkpoint saved, at the end of the schedule, after `minutes` of this call, at SIGTERM or Ctrl+C, or
+    when its terminal is closed. Raises `UsageError` where the run cannot start from, or go on with, what is there and
+    where it diverges, `ImageError` for images that cannot be read, `OutputError` where it cannot write.
     """
-    image_files((config.validation,))  # a wrong folder is told now, not after the minutes until the first validation
+    for file in image_files((config.validation,)):
+        load_image(file)  # a damaged one is told now, not after the minutes until the first validation
     rank, world, device = start_processes()
     source = CropSource.from_folders(
         config.images, config.crop, config.scales_per_image, config.smallest_scale, config.seed, device
@@ -53,11 +59,16 @@ def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], N
 
 @contextmanager
 def calling_at_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """The first SIGTERM and the first Ctrl+C call `stop`, a second one does what it did before."""
+    """The first SIGTERM, Ctrl+C or hang-up calls `stop`, a second one does what it did before.
+
+    What is ignored, as a hang-up is under nohup, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():  # which alone gets signals
         yield
         return
-    previous: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+    previous = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
 
     def handle(number: int, frame: FrameType | None) -> None:
         signal.signal(number, previous[number])
@@ -104,6 +115,7 @@ class Run:
     ):
         self.config, self.source, self.device, self.rank, self.say = config, source, device, rank, say
         self.world, self.stopping = world, False
+        self.norms = torch.zeros((), device=device)  # the sum of all gradients' norms: no number once one was none
         torch.manual_seed(config.seed)
         self.model = TrainingModel(config.model, config.priors)
         self.step, self.trained_seconds = 0, 0.0
@@ -111,22 +123,36 @@ class Run:
         saved = load_checkpoint(folder / CHECKPOINT) if (folder / CHECKPOINT).exists() else None
         if saved is None:
             self.start()
+        else:
+            refuse_other_parts(TrainConfig.from_dict(json.loads(saved["config"])), config)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if world > 1:
             for value in self.model.state_dict().values():
                 dist.broadcast(value, 0)
-        for module in still(self.model, config):
-            module.requires_grad_(False)
+        for part in still_parts(config):
+            getattr(self.model, part).requires_grad_(False)
         self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.optimizer = Optimizer(self.model, config)
         if saved is not None:
             self.resume(saved)
 
     def start(self) -> None:
-        """Give the model the weights that training starts from."""
+        """Give the model the weights that training starts from. Raises `UsageError` for those of other transforms."""
+        fixed = tuple(f"{part}." for part in still_parts(self.config) if part != "priors")
         for start in map(Path, self.config.start_from):
             state = thaw(start) if start.is_dir() else load_checkpoint(start)["ema"]
-            self.model.load_state_dict(fitted(state, self.model), strict=False)
+            try:
+                start_state = fitted(state, self.model)
+            except ValueError as error:
+                raise UsageError(f"{start} is not of such a model; choose another start_from.") from error
+            if not any(name.startswith("analysis.") for name in start_state):
+                raise UsageError(f"{start} has transforms of another kind than the configuration's [model].")
+            if shapes_of(state, fixed) != shapes_of(self.model.state_dict(), fixed):
+                raise UsageError(
+                    f"{start} has transforms of other sizes than the configuration's [model], and they are not to "
+                    "learn: copy the sizes from its configuration or card."
+                )
+            self.model.load_state_dict(start_state, strict=False)
         if not self.config.start_from:
             self.model.start_from_klt(klt_basis(self.source, self.config.model.latent_channels))
 
@@ -136,8 +162,7 @@ class Run:
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
         except (RuntimeError, ValueError) as error:  # torch's words for them
-            path = Path(self.config.output) / CHECKPOINT
-            raise UsageError(f"{path} was saved with another configuration; choose another output.") from error
+            raise UsageError(another_configuration(self.config)) from error
         self.ema = {name: value.to(self.device) for name, value in saved["ema"].items()}
         self.step, self.trained_seconds = saved["step"], saved["trained_seconds"]
 
@@ -145,13 +170,26 @@ class Run:
         """Train until the schedule ends or the clock reaches `deadline`, then save."""
         folder = Path(self.config.output)
         folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.steps_until(deadline, folder)
+        except (OSError, OutputError):  # of the log, or of who read it: what was learned is not lost with it
+            self.save(folder)
+            raise
+        self.save(folder)
+        if not self.stopping:  # whoever terminates a process waits for it
+            self.validate()
+
+    def steps_until(self, deadline: float, folder: Path) -> None:
+        """The steps, with what is logged, saved and validated between them."""
+        next_save = time.monotonic() + SAVE_SECONDS
         next_log = time.monotonic() + LOG_SECONDS
         next_validation = self.trained_seconds + 60 * self.config.validate_minutes
         window_step, window_start = self.step, time.monotonic()
         while self.progress() < 1 and not self.agree(self.stopping or time.monotonic() > deadline):
             started = time.monotonic()
             losses = self.one_step()
-            if time.monotonic() > next_log:  # the only place that waits for the device
+            if time.monotonic() > next_log:  # the only place that waits for the device, but for saving
+                self.refuse_divergence()
                 rate = (self.step - window_step) / (time.monotonic() - window_start)
                 self.log("step", loss=losses[0].item(), parts=losses[1:].tolist(), steps_per_second=rate)
                 next_log, window_step, window_start = time.monotonic() + LOG_SECONDS, self.step, time.monotonic()
@@ -161,9 +199,9 @@ class Run:
                 self.validate()
                 next_validation = self.trained_seconds + 60 * self.config.validate_minutes
                 next_log, window_step, window_start = time.monotonic() + LOG_SECONDS, self.step, time.monotonic()
-        self.save(folder)
-        if not self.stopping:  # whoever terminates a process waits for it
-            self.validate()
+            if time.monotonic() > next_save:
+                self.save(folder)
+                next_save = time.monotonic() + SAVE_SECONDS
 
     def stop(self) -> None:
         """Make `until` save and return after the current step."""
@@ -198,7 +236,7 @@ class Run:
         self.optimizer.zero_grad()
         losses.total.backward()
         self.average_gradients()
-        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)
+        self.norms += nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)
         self.optimizer.step()
         self.step += 1
         # Early weights are far from the average's end: the average forgets faster while the run is young.
@@ -239,10 +277,23 @@ class Run:
         line = json.dumps(entry)
         self.say(line)
         if self.rank == 0:
-            with open(Path(self.config.output) / LOG, "a") as file:
-                file.write(line + "\n")
+            try:
+                with open(Path(self.config.output) / LOG, "a") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                raise OutputError(f"{self.config.output}/{LOG} cannot be written ({error.strerror}).") from error
+
+    def refuse_divergence(self) -> None:
+        """Raise `UsageError` where a gradient was no number: nothing learned since is of use."""
+        if not math.isfinite(self.norms.item()):
+            raise UsageError(
+                f"The training diverged at step {self.step} or shortly before; lower its learning rates. "
+                f"What {self.config.output} has saved is of before."
+            )
 
     def save(self, folder: Path) -> None:
+        """Write the checkpoint, whole or not at all. Raises `OutputError`, and `UsageError` where the run diverged."""
+        self.refuse_divergence()
         if self.rank != 0:
             return
         content = {
@@ -253,15 +304,35 @@ class Run:
             "trained_seconds": self.trained_seconds,
             "config": json.dumps(self.config.to_dict()),
         }
-        torch.save(content, folder / (CHECKPOINT + ".tmp"))
-        windows.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
+        try:
+            torch.save(content, folder / (CHECKPOINT + ".tmp"))
+            windows.replace(folder / (CHECKPOINT + ".tmp"), folder / CHECKPOINT)
+        except (OSError, RuntimeError) as error:  # RuntimeError: torch's word for a full disk
+            raise OutputError(
+                f"{folder / CHECKPOINT} cannot be written; make room, or choose another output."
+            ) from error
 
 
-def still(model: TrainingModel, config: TrainConfig) -> list[nn.Module]:
-    """The parts that do not learn."""
+def still_parts(config: TrainConfig) -> tuple[str, ...]:
+    """The parts of a `TrainingModel` that do not learn."""
     if config.only_synthesis:
-        return [model.analysis, model.gain, model.priors]
-    return [] if config.train_transforms else [model.analysis, model.synthesis, model.gain]
+        return "analysis", "gain", "priors"
+    return () if config.train_transforms else ("analysis", "synthesis", "gain")
+
+
+def shapes_of(state: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items() if name.startswith(prefixes)}
+
+
+def another_configuration(config: TrainConfig) -> str:
+    return f"{Path(config.output) / CHECKPOINT} was saved with another configuration; choose another output."
+
+
+def refuse_other_parts(saved: TrainConfig, config: TrainConfig) -> None:
+    """Raise `UsageError` where a checkpoint's model, or what of it learns, is not the configuration's."""
+    for name in ("model", "priors", "train_transforms", "only_synthesis"):
+        if getattr(saved, name) != getattr(config, name):
+            raise UsageError(another_configuration(config))
 
 
 def positions(config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -289,8 +360,11 @@ def phase_at(config: TrainConfig, progress: float) -> Phase:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint on the CPU; never unpickles code. Raises `UsageError` where it cannot be read."""
+    """A checkpoint on the CPU; never unpickles code. Raises `UsageError` where it cannot be read, or is another's."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise UsageError(f"{path} is not a readable training checkpoint ({type(error).__name__}).") from error
+    if not isinstance(saved, dict) or CONTENT - saved.keys():
+        raise UsageError(f"{path} is not a checkpoint of `jahp train`.")
+    return saved

@@ -49,8 +49,8 @@ def validate(model: TrainingModel, folder: str, device: torch.device, synthesise
             gain = model.gain.gain(position)
             y_hat = rounded(y * gain[:, :, None, None])
             for name, prior in model.each_prior().items():
-                bits = prior.bits(y_hat, gain, position).per_image()
-                bpp[name][anchor] += bits.item() / (x.shape[2] * x.shape[3]) / len(files)
+                bits = prior.bits(y_hat, gain, position).of_image(*x.shape[2:])
+                bpp[name][anchor] += bits / (x.shape[2] * x.shape[3]) / len(files)
             if synthesise:
                 x_hat = model.synthesis(y_hat.value * model.gain.inverse(position)[:, :, None, None], position)
                 x_hat = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0, 1).mul(255).round() / 255

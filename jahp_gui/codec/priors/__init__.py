@@ -1,4 +1,8 @@
-"""The priors, from the simplest to the joint one. Adding one takes its module, a line here and one in `choices`."""
+"""The priors, from the simplest to the joint one. Adding one takes its module, a line here and one in `choices`.
+
+The tests then want a tiny model that has it (`tests/models`), and a prior that is no `GaussianPrior` its way back in
+`training.thaw`.
+"""
 
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.errors import InvalidHeaderError, UsageError

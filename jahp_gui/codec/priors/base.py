@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.codec.priors.rounding import Quantised
 from jahp_gui.codec.tables import SymbolTables
 from jahp_gui.codec.wavefront import raster_runs
@@ -25,6 +26,10 @@ class Bits:
         """Total bits of each image: (B,)."""
         total = self.y.sum((1, 2, 3))
         return total if self.z is None else total + self.z.sum((1, 2, 3))
+
+    def of_image(self, height: int, width: int) -> float:
+        """Total bits of one image of so many pixels, padded to multiples of 64: its padding is not coded."""
+        return Bits(self.y[:, :, : -(-height // Y_STRIDE), : -(-width // Y_STRIDE)], self.z).per_image().item()
 
 
 class Prior(nn.Module):
