@@ -21,10 +21,9 @@ from jahp_gui import windows
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.errors import UsageError
-from jahp_gui.codec.models import DEFAULT_MODEL
-from jahp_gui.codec.rate_scale import BENCH_LMBDA
+from jahp_gui.codec.models import DEFAULT_MODEL, find_model
 from jahp_gui.codec.threads import use_threads
-from jahp_gui.commands.common import add_device_argument, add_threads_argument, count
+from jahp_gui.commands.common import add_device_argument, add_threads_argument, count, positive
 
 if TYPE_CHECKING:
     from jahp_gui.codec import Encoded
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--large", action="store_true", help=f"also {' and '.join(LARGE_SIZES)}, once each")
     parser.add_argument("--prior", default=DEFAULT_PRIOR, help=f"prior to encode with (default: {DEFAULT_PRIOR})")
     parser.add_argument("--model", default=DEFAULT_MODEL, help=f"model id or folder (default: {DEFAULT_MODEL})")
-    parser.add_argument("--lmbda", type=float, default=BENCH_LMBDA, help=f"λ to encode at (default: {BENCH_LMBDA})")
+    parser.add_argument("--lmbda", type=positive, help="λ to encode at (default: the model's own)")
     parser.add_argument("--image", help="photo to measure with, scaled to each size (default: a sample)")
     parser.add_argument("--repeat", type=count, default=5, metavar="N", help="repetitions counted (default: 5)")
     add_threads_argument(parser)
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.gui:
         return explorer(args)
     results = {"machine": machine(), "start-up": start_up(), "sizes": [in_child(args, size) for size in sizes]}
-    if find_spec("compressai"):
+    if find_spec("compressai") and DEFAULT_PRIOR in find_model(args.model).priors:
         results[MBT2018] = in_child(args, MBT2018)
     print(json.dumps(results, indent=1) if args.json else as_text(results))
     return 0
@@ -95,7 +94,8 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def in_child(args: argparse.Namespace, size: str) -> dict[str, Any]:
-    options = ["--one", size, "--prior", args.prior, "--lmbda", str(args.lmbda), "--repeat", str(args.repeat)]
+    options = ["--one", size, "--prior", args.prior, "--repeat", str(args.repeat)]
+    options += ["--lmbda", str(args.lmbda)] if args.lmbda else []
     options += ["--model", args.model, "--device", args.device]
     options += ["--threads", str(args.threads)] if args.threads else []
     options += ["--image", args.image] if args.image else []
@@ -135,7 +135,7 @@ def measure(args: argparse.Namespace, width: int, height: int) -> dict[str, Any]
     return extras | {
         "size": f"{width}x{height}",
         "prior": args.prior,
-        "lmbda": args.lmbda,
+        "lmbda": model.lmbda(encoded.container.header.gain_index),
         "threads": torch.get_num_threads(),
         "device": model.device,
         "bytes": len(data),
@@ -199,7 +199,8 @@ def beside_mbt2018(args: argparse.Namespace) -> dict[str, Any]:
     from jahp_gui.codec import Model
 
     rgb = sample(args.image, *bench_mbt2018.SIZE)
-    return bench_mbt2018.measure(Model.load(args.model), rgb, args.lmbda, args.repeat)
+    model = Model.load(args.model)
+    return bench_mbt2018.measure(model, rgb, model.lmbda(model.gain_index(args.lmbda)), args.repeat)
 
 
 def timed(job: Callable[[], dict[str, float]], repeat: int, large: bool = False) -> dict[str, float]:
@@ -253,7 +254,7 @@ def as_text(results: dict[str, Any]) -> str:
         peak = entry["peak memory MB"]
         memory = "" if peak is None else f"peak memory {peak:.0f} MB, "
         lines.append(
-            f"\n{entry['size']}, {entry['prior']}, λ {entry['lmbda']}, {entry['threads']} threads: "
+            f"\n{entry['size']}, {entry['prior']}, λ {entry['lmbda']:g}, {entry['threads']} threads: "
             f"{entry['bytes']:,} bytes, {entry['bpp']:.3f} bpp, {memory}"
             f"model loaded in {entry['load model']:.2f} s"
         )

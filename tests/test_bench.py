@@ -27,6 +27,11 @@ def test_stages_are_parts_of_the_total(capsys: pytest.CaptureFixture[str]) -> No
         assert sum(stages) <= 1.01 * result[task]["total"]
 
 
+def test_the_lambda_is_the_one_that_was_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.run(arguments("--one", "64x48", "--lmbda", "99")) == 0
+    assert json.loads(capsys.readouterr().out)["lmbda"] == 0.2, "tiny's range ends there"
+
+
 def test_the_decoder_at_work_shows_every_step_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.run(arguments("--sizes", "96x64", "--replay", "--json")) == 0
     replay = json.loads(capsys.readouterr().out)["sizes"][0]["replay"]

@@ -356,6 +356,48 @@ def test_mistakes_are_told_before_anything_is_measured(folder: Path, tmp_path: P
         jahp("evaluate", folder, *out, *tiny, "--classical", "gif")
     with pytest.raises(JahpError, match="no model named"):
         jahp("evaluate", folder, *out, "--models", "huge")
+    with pytest.raises(UsageError, match="--out and --csv must name files"):
+        jahp("evaluate", folder, *out, *tiny, "--csv", "-")
+    for csv_file in ("results.json", "results.rows.jsonl"):
+        with pytest.raises(UsageError, match="would be one file"):
+            jahp("evaluate", folder, *out, *tiny, "--csv", tmp_path / csv_file, "--force")
+    with pytest.raises(UsageError, match="its plots would be measured"):
+        jahp("evaluate", folder, *out, *tiny, "--report", folder / ".." / folder.name)
+    (tmp_path / "empty" / "psnr.svg").write_text("a plot")
+    with pytest.raises(OutputError, match=r"psnr\.svg exists"):
+        jahp("evaluate", folder, *out, *tiny, "--report", tmp_path / "empty")
+
+
+def test_an_image_that_a_codec_cannot_hold_is_told_with_what_to_do(tmp_path: Path) -> None:
+    Image.new("RGB", (17_000, 2)).save(tmp_path / "panorama.png")
+    arguments = ("--models", "tiny", "--priors", "factorized", "--lmbdas", "0.05", "--classical", "webp")
+    with pytest.raises(ImageError, match=r"panorama\.png: .*Leave 'webp' out with --classical, or take the image out"):
+        jahp("evaluate", tmp_path, "--out", tmp_path / "r.json", *arguments, "--jobs", 1)
+
+
+def test_what_other_processes_have_measured_is_kept_where_one_fails(folder: Path, tmp_path: Path) -> None:
+    for name in SIZES:
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "a.png").write_bytes(b"no image")
+    arguments = ("--models", "tiny", "--priors", "factorized", "--lmbdas", "0.05", "--classical", "none")
+    with pytest.raises(ImageError, match=r"a\.png"):
+        jahp("evaluate", tmp_path, "--out", tmp_path / "r.json", *arguments, "--jobs", 2)
+    assert "dark.png" in (tmp_path / "r.rows.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_folder_is_called_by_its_name_wherever_the_program_runs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "a$5_$"  # no mathematics
+    images.mkdir()
+    (images / "dark.png").write_bytes((folder / "dark.png").read_bytes())
+    monkeypatch.chdir(images)
+    arguments = ("--models", "tiny", "--priors", "factorized", "--lmbdas", "0.05", "--classical", "none", "--jobs", 1)
+    jahp("evaluate", ".", "--out", tmp_path / "r.json", "--report", tmp_path / "report", *arguments)
+    assert (
+        (tmp_path / "report" / "report.md").read_text(encoding="utf-8").startswith("# Evaluation on a$5_$, 1 image\n")
+    )
+    assert (tmp_path / "report" / "psnr.png").exists(), "a curve of one point is drawn"
 
 
 def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
@@ -402,7 +444,7 @@ def kodak_results() -> results.Results:
         for one in series
         for setting, (bpp, quality) in zip(settings, paper.bpp_psnr, strict=True)
     ]
-    return results.evaluate(Plan(Path("kodak"), images, series, ()), rows, "jahp evaluate kodak", 1)
+    return results.evaluate(Plan(Path("kodak"), images, series, (), True), rows, "jahp evaluate kodak", 1)
 
 
 def test_claims_are_judged_by_the_same_bd_rate(kodak_results: results.Results) -> None:
@@ -447,8 +489,37 @@ def test_the_report_on_kodak_has_claims_and_published_curves(kodak_results: resu
     assert "mean-scale-hyperprior takes more bits than joint for the same latents at 9 of 9 λ." in text
 
 
+def test_claims_say_over_which_qualities_they_were_judged(kodak_results: results.Results) -> None:
+    short = [dataclasses.replace(one, settings=one.settings[1:6]) for one in kodak_results.plan.learned]
+    kept = [row for row in kodak_results.rows if 1 <= row.setting <= 5]
+    plan = dataclasses.replace(kodak_results.plan, learned=tuple(short))
+    text = report.report_text(results.evaluate(plan, kept, "jahp evaluate kodak", 1), [])
+    assert "| joint against scale hyperprior | −15.8% | −16.5% | −15.4% [28.9, 37.0] |" in text
+
+
+def test_a_picture_that_is_exact_is_told(kodak_results: results.Results) -> None:
+    exact = dataclasses.replace(kodak_results.rows[0], psnr=None)
+    text = report.report_text(dataclasses.replace(kodak_results, rows=[exact, *kodak_results.rows[1:]]), [])
+    assert "A picture that is reproduced exactly has no PSNR" in text and "(kodim01.png)" in text
+
+
+def test_the_overview_has_the_first_models_rounded_latents_alone(kodak_results: results.Results) -> None:
+    other = [
+        dataclasses.replace(curve, model="other", label="other's", key="other/" + curve.prior)
+        for curve in kodak_results.curves
+        if curve.group == "prior"
+    ]
+    overview, everything = plots.PLOTS[:2]
+    assert overview.few
+    for plot, expected in ((overview, False), (everything, True)):
+        figure = plots.draw(plot, [*kodak_results.curves, *other], "Kodak")
+        assert figure is not None
+        names = {text.get_text() for text in figure.axes[0].texts}
+        assert "joint" in names and ("other's" in names) is expected and ("joint, effort 1" in names) is expected
+
+
 def test_a_plot_names_every_curve_in_it(kodak_results: results.Results) -> None:
-    figure, again = (plots.draw(plots.PLOTS[0], kodak_results.curves, "Kodak") for _ in range(2))
+    figure, again = (plots.draw(plots.PLOTS[1], kodak_results.curves, "Kodak") for _ in range(2))
     assert figure is not None and again is not None
     names = {text.get_text() for text in figure.axes[0].texts}
     assert {"joint", "scale-hyperprior", "VVC (VTM), published", "Minnen 2018 joint (paper)"} <= names
@@ -465,12 +536,25 @@ def test_names_keep_their_distance_and_order(heights: list[float]) -> None:
 # ---------------------------------------------------------------- the plan
 
 
-def test_kodak_is_known_by_its_names(tmp_path: Path) -> None:
+def test_kodak_is_known_by_its_names_and_sizes(tmp_path: Path) -> None:
+    def is_kodak() -> bool:
+        return plan.make_plan(tmp_path, ["tiny"], classical=["none"]).is_kodak
+
+    landscape, portrait, last = Image.new("RGB", (768, 512)), Image.new("RGB", (512, 768)), tmp_path / "kodim24.png"
     for number in range(1, 25):
-        (tmp_path / f"kodim{number:02}.png").write_bytes(b"x")
-    assert plan.make_plan(tmp_path, ["tiny"], classical=["none"]).is_kodak
+        (portrait if number == 9 else landscape).save(tmp_path / f"kodim{number:02}.png")
+    assert is_kodak()
+    landscape.crop((0, 0, 384, 256)).save(last)
+    assert not is_kodak(), "a crop"
+    last.unlink()
+    landscape.save(last.with_suffix(".jpg"))
+    assert not is_kodak(), "a JPEG of it"
+    last.with_suffix(".jpg").unlink()
+    last.write_bytes(b"x")
+    assert not is_kodak(), "no image"
+    landscape.save(last)
     (tmp_path / "kodim07.png").rename(tmp_path / "other.png")
-    assert not plan.make_plan(tmp_path, ["tiny"], classical=["none"]).is_kodak
+    assert not is_kodak(), "another image"
 
 
 def test_lambdas_are_those_that_a_file_can_hold(folder: Path) -> None:

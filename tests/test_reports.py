@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.models import read_card
 from jahp_gui.evaluation import card, monotone
 from jahp_gui.evaluation.results import COMMON, INTERVALS, OVERLAP
 from jahp_gui.training import frozen_cost
+
+TINY = Path(__file__).parent / "models" / "tiny"
 
 
 @pytest.fixture
@@ -44,13 +47,20 @@ def test_escapes_are_those_outside_the_row(tiny_model: Model) -> None:
 def test_a_card_gets_the_results_of_its_own_priors_on_what_they_were_trained_for(
     tmp_path: Path, objective: str, metric: str, interval: str, name: str
 ) -> None:
-    content = {"id": "m", "config": {"objective": objective}, "training": {"runs": []}, "results": {}}
+    tiny = read_card(TINY)
+    content = json.loads((TINY / "card.json").read_text()) | {"id": "m", "training": {"runs": []}, "results": {}}
+    content["config"]["objective"] = objective
     (tmp_path / "card.json").write_text(json.dumps(content))
     rate = {"anchor": "published/jpeg", "percent": -41.234, "low_db": 28.0, "high_db": 32.046}
     wanted = {"metric": metric, "interval": interval}
     kinds = [{"metric": one, "interval": over} for one, over in INTERVALS]
     results = {
-        "settings": {"kodak": True, "images": 24, "command": "jahp evaluate"},
+        "settings": {
+            "kodak": True,
+            "images": 24,
+            "command": "jahp evaluate",
+            "models": {"m": {"digests": {"joint": tiny.digest("joint").hex()}}},
+        },
         "averages": [{"codec": "m/joint", "bpp": 0.123456}, {"codec": "jpeg420", "bpp": 1.0}],
         "bd_rates": [
             *({**rate, **kind, "test": "m/joint", "percent": -41.234 if kind == wanted else 0.0} for kind in kinds),
@@ -65,3 +75,14 @@ def test_a_card_gets_the_results_of_its_own_priors_on_what_they_were_trained_for
     assert written["results"]["averages"] == [{"codec": "m/joint", "bpp": 0.1235}]
     rates = written["results"][f"BD-rate on {name}, percent"]
     assert rates == {"m/joint": {"published/jpeg": "-41.23 (28.0 to 32.0 dB)"}}
+
+
+def test_a_card_does_not_get_the_results_of_other_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (TINY / "card.json").read_text()
+    (tmp_path / "card.json").write_text(before)
+    settings = {"models": {"tiny": {"digests": {"joint": "00" * 6}}}}
+    (tmp_path / "results.json").write_text(json.dumps({"settings": settings}))
+    with pytest.raises(SystemExit):
+        card.main([str(tmp_path), str(tmp_path / "results.json")])
+    assert "not of the weights" in capsys.readouterr().err
+    assert (tmp_path / "card.json").read_text() == before

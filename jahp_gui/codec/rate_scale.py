@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 
 STEPS_PER_ANCHOR = 16
-BENCH_LMBDA = 0.0128  # what benchmarks encode at unless they are told
 
 
 def default_lmbda(anchors: Sequence[float]) -> float:

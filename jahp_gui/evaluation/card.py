@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jahp_gui.codec.images import write_atomically
-from jahp_gui.codec.models import CARD
+from jahp_gui.codec.models import CARD, read_card
 from jahp_gui.evaluation.results import METRIC_NAMES, USUAL_INTERVAL, Metric
 
 
@@ -28,10 +28,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = json.loads(path.read_text(encoding="utf-8"))
     if args.notes:
         card["training"] |= json.loads(args.notes.read_text(encoding="utf-8"))
-    card["results"] = summary(card, json.loads(args.results.read_text(encoding="utf-8")))
+    results = json.loads(args.results.read_text(encoding="utf-8"))
+    if not is_of(results, args.model):
+        parser.error(f"{args.results} is not of the weights in {args.model}; evaluate them first.")
+    card["results"] = summary(card, results)
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     write_atomically(path, text.encode(), force=True)
     return 0
+
+
+def is_of(results: dict[str, Any], folder: Path) -> bool:
+    """Whether an evaluation was of the weights in a model's folder, as far as it was of that model at all."""
+    card = read_card(folder)
+    digests = results["settings"]["models"].get(card.model_id, {"digests": {}})["digests"]
+    return all(prior in card.priors and card.digest(prior).hex() == digest for prior, digest in digests.items())
 
 
 def summary(card: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:

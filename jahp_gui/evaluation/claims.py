@@ -46,6 +46,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("joint against context only", "joint", "context"),
     Claim("joint against factorized", "joint", "factorized", None, (JOINT, FACTORIZED)),
 )
+OWN_NOTE = "How long theirs were trained is under “Recipes”; the paper's were trained for each prior from the start."
 MS_SSIM_CLAIM = Claim("joint for MS-SSIM against BPG 4:4:4", "joint", BPG, None, (JOINT_MS_SSIM, BPG), "heic")
 # What a curve of the joint prior can be judged by without the other priors: claims and metrics, by its objective.
 _ALONE: dict[str, tuple[tuple[Claim, ...], tuple[Metric, ...]]] = {
@@ -58,7 +59,7 @@ _ALONE: dict[str, tuple[tuple[Claim, ...], tuple[Metric, ...]]] = {
 class LineUp:
     """Which curve stands for each prior: name → curve key.
 
-    same_latents: whether all are of one model, so that bits can be compared at each λ.
+    same_latents: whether all are of one model, so that bits can be compared at each λ. note: what else to know.
     """
 
     title: str
@@ -66,6 +67,7 @@ class LineUp:
     same_latents: bool
     claims: tuple[Claim, ...] = CLAIMS
     metrics: tuple[Metric, ...] = ("psnr", "ms-ssim")
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def line_ups(results: Results) -> list[LineUp]:
         found.append(LineUp(f"Model {family_id}: one transform, the same latents under every prior", family, True))
         own = {curve.prior: curve.key for curve in reversed(psnr) if size[curve.model] == 1}
         if own and size[family_id] > 1:
-            found.append(LineUp("Each prior with transforms of its own where there are such", family | own, False))
+            title = "Each prior with transforms of its own, where a model has them"
+            found.append(LineUp(title, family | own, False, note=OWN_NOTE))
     for curve in curves:
         if objective[curve.model] == "ms-ssim" and curve.prior == "joint":
             title = f"Model {curve.model}: optimised for MS-SSIM"

@@ -134,12 +134,18 @@ def command_line(args: argparse.Namespace, device: str) -> str:
 
 def _refuse_outputs(args: argparse.Namespace) -> None:
     """What cannot be written at the end is said at the start: a run may take hours."""
-    if str(args.out) == STREAM:
-        raise UsageError(
-            "The rows are kept beside the results, so --out must name a file; for standard output see --json."
-        )
-    for path in filter(None, (args.out, args.csv)):
-        check_output(str(path), args.force)
+    from jahp_gui.evaluation.plots import file_names
+
+    if STREAM in (str(args.out), str(args.csv)):
+        raise UsageError("--out and --csv must name files; for averages on standard output see --json.")
+    files = [args.out, *filter(None, [args.csv])]
     if args.report:
+        if args.report.resolve() == args.folder.resolve():
+            raise UsageError("--report must be another folder than the images': its plots would be measured, too.")
         make_folder(str(args.report))
-        check_output(str(args.report / REPORT), args.force)
+        files += [args.report / name for name in (REPORT, *file_names())]
+    for path in files:
+        check_output(str(path), args.force)
+    everything = [path.resolve() for path in (*files, cache_path(args.out))]
+    if len({*everything}) < len(everything):
+        raise UsageError("Two of the results would be one file; give --out, --csv and --report other names.")

@@ -6,13 +6,15 @@ analysis transform runs once for each image and model. Units run in this process
 
 import math
 import multiprocessing
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +38,7 @@ LARGEST_DEFAULT_JOBS = 8  # each holds the weights and an image's latents
 
 def default_jobs() -> int:
     """One process on one or two cores, else one for every two: half a gigabyte and a model each."""
-    return max(1, min(LARGEST_DEFAULT_JOBS, available_cores() // 2))
-
-
-def available_cores() -> int:
-    """Logical processors this process may use."""
-    return len(available_cpus())
+    return max(1, min(LARGEST_DEFAULT_JOBS, len(available_cpus()) // 2))
 
 
 def measure(plan: Plan, kept: RowCache, jobs: int, progress: Callable[[int, int], None]) -> list[Row]:
@@ -156,7 +153,8 @@ class ClassicalUnit:
                 encoded = time.perf_counter()
                 picture = codec.decode(data)
             except ImageError as error:
-                raise ImageError(f"{self.image.path}: {error}") from error
+                remedy = f"Leave '{codec.key}' out with --classical, or take the image out of the folder."
+                raise ImageError(f"{self.image.path}: {error} {remedy}") from error
             seconds = encoded - started, time.perf_counter() - encoded
             quality = _quality(rgb, picture)
             yield _row(self.image, rgb, codec.key, codec.settings, setting, data, quality, seconds)
@@ -242,25 +240,45 @@ def _row(
 
 def _run(work: "list[Unit]", jobs: int) -> Iterator[Row]:
     """The rows of all units, as they come."""
-    if jobs == 1 or len(work) <= 1:
-        use_threads()
-        for unit in work:
-            yield from unit.rows()
+    if jobs > 1 and len(work) > 1:
+        yield from _run_in_processes(work, jobs)
         return
+    use_threads()
+    for unit in work:
+        yield from unit.rows()
+
+
+def _run_in_processes(work: "list[Unit]", jobs: int) -> Iterator[Row]:
     # Spawned: a forked copy of a process that has run torch can hang on the locks of threads it does not have.
     context = multiprocessing.get_context("spawn")
     threads = max(1, physical_cores() // jobs)
     workers = min(jobs, windows.MOST_WORKERS) if windows.IS_WINDOWS else jobs
-    pool = ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(threads,))
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(threads,))
+    waiting = iter(work)
+    # No more at a time than there are workers: what the pool has taken over it finishes, whatever happens.
+    running = {pool.submit(_rows_of, unit) for unit in islice(waiting, workers)}
     try:
-        for done in as_completed([pool.submit(_rows_of, unit) for unit in work]):
-            yield from done.result()
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield from future.result()
+            running |= {pool.submit(_rows_of, unit) for unit in islice(waiting, len(done))}
     except BrokenProcessPool as error:
         raise JahpError(
             "A worker process was killed, most likely for want of memory: run the same command again with fewer --jobs."
         ) from error
+    except JahpError:
+        for future in wait(running).done:  # what the others have measured is kept
+            if future.exception() is None:
+                yield from future.result()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C goes to all processes; one of them says so
+    torch.set_num_threads(threads)
 
 
 def _rows_of(unit: Unit) -> list[Row]:

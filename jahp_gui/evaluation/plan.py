@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from jahp_gui.codec.choices import DEFAULT_PRIOR, SEARCH_VERSION
 from jahp_gui.codec.errors import ImageError, UsageError
 from jahp_gui.codec.images import find_images
@@ -14,6 +16,8 @@ from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_of, lmbda_of
 from jahp_gui.evaluation.classical import ClassicalCodec, available_codecs, get_codec
 
 KODAK = {f"kodim{number:02}" for number in range(1, 25)}
+KODAK_SIZES = {(768, 512), (512, 768)}
+LOSSLESS = {"PNG", "PPM", "BMP", "TIFF"}  # names of Pillow's
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Plan:
     images: tuple[ImageFile, ...]
     learned: tuple[LearnedSeries, ...]
     classical: tuple[ClassicalSeries, ...]
+    is_kodak: bool = False  # whether these are the 24 Kodak images: the set that the published curves are of
 
     @property
     def series(self) -> tuple[Series, ...]:
@@ -93,11 +98,6 @@ class Plan:
     def cards(self) -> list[Card]:
         """The models, each once."""
         return list({series.card.model_id: series.card for series in self.learned}.values())
-
-    @property
-    def is_kodak(self) -> bool:
-        """Whether these are the 24 Kodak images, by their names: the set that the published curves are of."""
-        return len(self.images) == len(KODAK) and {image.path.stem.lower() for image in self.images} == KODAK
 
 
 def make_plan(
@@ -124,7 +124,22 @@ def make_plan(
     _refuse_unused(cards, learned, priors, lmbdas)
     learned += _searched(learned, efforts)
     images = tuple(ImageFile(path, _digest(path)) for path in files)
-    return Plan(folder, images, tuple(learned), tuple(ClassicalSeries(codec) for codec in _codecs(classical)))
+    classical_series = tuple(ClassicalSeries(codec) for codec in _codecs(classical))
+    return Plan(folder, images, tuple(learned), classical_series, are_kodak(files))
+
+
+def are_kodak(files: Sequence[Path]) -> bool:
+    """Whether files are the 24 Kodak images, by names and sizes: crops and JPEGs often keep the names."""
+    if len(files) != len(KODAK) or {path.stem.lower() for path in files} != KODAK:
+        return False
+    try:
+        for path in files:
+            with Image.open(path) as image:
+                if image.format not in LOSSLESS or image.size not in KODAK_SIZES:
+                    return False
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _cards(models: Sequence[str]) -> list[Card]:

@@ -10,9 +10,10 @@ from typing import Any
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.models import Card
+from jahp_gui.commands.common import printable
 from jahp_gui.evaluation import cost
 from jahp_gui.evaluation.claims import Verdict, judge, ladder_steps, line_ups
-from jahp_gui.evaluation.plots import PLOTS, draw, save_bytes
+from jahp_gui.evaluation.plots import PLOTS, SUFFIXES, draw, save_bytes
 from jahp_gui.evaluation.results import (
     BD_INTERVAL,
     COMMON,
@@ -36,11 +37,11 @@ def write_report(results: Results, path: Path, force: bool) -> list[Path]:
     """
     files: dict[str, bytes] = {}
     drawn = []
-    for plot in PLOTS if results.plan.is_kodak else [plot for plot in PLOTS if plot.published is not None]:
+    for plot in PLOTS if results.plan.is_kodak else [plot for plot in PLOTS if not plot.only_kodak]:
         figure = draw(plot, results.curves, _set_name(results))
         if figure is not None:
             drawn.append(plot.name)
-            files |= {f"{plot.name}{suffix}": save_bytes(figure, suffix) for suffix in (".png", ".svg")}
+            files |= {f"{plot.name}{suffix}": save_bytes(figure, suffix) for suffix in SUFFIXES}
     files[path.name] = report_text(results, drawn).encode(errors="replace")  # a file's name may be no text
     for name, data in files.items():
         write_atomically(path.with_name(name), data, force=force)
@@ -76,11 +77,19 @@ def _introduction(results: Results) -> str:
         f"λ or quality ({count} of equal weight). MS-SSIM in dB is −10·log₁₀(1 − mean).\n\n"
         f"Regenerate with `{results.settings['command']}`."
     )
+    if results.plan.is_kodak:
+        text += " The images: https://r0k.us/graphics/kodak/."
     if not results.plan.is_kodak:
         text += "\n\nPublished curves and the paper's claims are left out: they are of the 24 Kodak images."
     if any(row.ms_ssim is None for row in results.rows):
         small = sorted({row.image for row in results.rows if row.ms_ssim is None})
         text += f"\n\nMS-SSIM is left out: it is not defined for sides of 160 pixels or less ({', '.join(small)})."
+    if any(row.psnr is None for row in results.rows):
+        exact = sorted({row.image for row in results.rows if row.psnr is None})
+        text += (
+            "\n\nA picture that is reproduced exactly has no PSNR, and its setting is missing from tables, plots and "
+            f"BD-rates ({', '.join(exact)})."
+        )
     return text
 
 
@@ -93,10 +102,10 @@ def _claims(results: Results) -> str:
     parts = [
         "## The paper's claims beside ours\n\n"
         "BD-rate: mean difference in bits at equal quality, negative where fewer are needed. PSNR over 28 to 37 dB, "
-        "MS-SSIM over all qualities that both of our curves cover. “Quoted” is the number in the abstract of Minnen et "
-        "al. 2018, “their curves” the BD-rate of their published points over the same qualities as ours, “ours” ours "
-        "against the same anchor, “measured here” ours against that format's live codec. Where nothing is quoted the "
-        "claim is that fewer bits are needed, not how many."
+        "MS-SSIM over all qualities that both of our curves cover; other qualities, in dB, stand in brackets. “Quoted” "
+        "is the number in the abstract of Minnen et al. 2018, “their curves” that of their published points over "
+        "the same qualities as ours, “ours” ours against the same anchor, “measured here” ours against that format's "
+        "live codec. Where nothing is quoted the claim is that fewer bits are needed, not how many."
     ]
     for line_up in line_ups(results):
         parts.append(f"### {line_up.title}")
@@ -104,6 +113,8 @@ def _claims(results: Results) -> str:
             verdicts = judge(results, line_up, metric)
             if any(verdict.ours is not None and verdict.ours.percent is not None for verdict in verdicts):
                 parts.append(_verdict_table(results, verdicts, metric))
+        if line_up.note:
+            parts.append(line_up.note)
         if line_up.same_latents:
             parts += [
                 f"{more} takes more bits than {fewer} for the same latents at {holds} of {count} λ."
@@ -118,13 +129,13 @@ def _verdict_table(results: Results, verdicts: Sequence[Verdict], metric: Metric
     for verdict in verdicts:
         live = NOTHING
         if verdict.live is not None:
-            live = f"{_percent(verdict.live)} ({labels[verdict.live.anchor]})"
+            live = f"{_interval(verdict.live)} ({labels[verdict.live.anchor]})"
         rows.append(
             [
                 verdict.claim.text,
                 NOTHING if verdict.quoted is None else f"{_signed(verdict.quoted)}%",
                 _percent(verdict.paper),
-                _percent(verdict.ours),
+                _interval(verdict.ours),
                 _met(verdict),
                 live,
             ]
@@ -242,7 +253,11 @@ def _recipes(cards: Iterable[Card]) -> str:
     parts = ["## Recipes, from the model cards"]
     for card in cards:
         parts.append(f"### {card.model_id}: {card.title}")
-        parts.append("\n".join(_bullets(card.training)) or "Its card says nothing of the training.")
+        told = {name: value for name, value in card.training.items() if name != "runs"}
+        parts.append("\n".join(_bullets(told)) or "Its card says nothing of the training.")
+        if runs := card.training.get("runs"):
+            settings = "\n".join(_bullets({"runs": runs}))
+            parts.append(f"<details><summary>every setting of its last runs</summary>\n\n{settings}\n\n</details>")
     return "\n\n".join(parts)
 
 
@@ -291,9 +306,9 @@ def _settings(results: Results) -> str:
 
 def _set_name(results: Results) -> str:
     count = len(results.plan.images)
-    return (
-        "Kodak, 24 images" if results.plan.is_kodak else f"{results.plan.folder.name}, {count} image{'s' * (count > 1)}"
-    )
+    if results.plan.is_kodak:
+        return "Kodak, 24 images"
+    return f"{printable(results.plan.folder.resolve().name)}, {count} image{'s' * (count > 1)}"
 
 
 def _signed(value: float) -> str:

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import jahp_gui
 from jahp_gui.codec.metrics import ms_ssim_db
+from jahp_gui.codec.threads import available_cpus
 from jahp_gui.evaluation.curves import Point, bd_rate
-from jahp_gui.evaluation.measure import available_cores
 from jahp_gui.evaluation.plan import LearnedSeries, Plan
 from jahp_gui.evaluation.references import ReferenceCurve, load_references
 from jahp_gui.evaluation.rows import Row
@@ -252,7 +252,7 @@ def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
         | {name: _version(name) for name in ("torch", "numpy", "pillow", "constriction", "bjontegaard")},
         "machine": {
             "processor": _processor(),
-            "cores": available_cores(),
+            "cores": len(available_cpus()),
             "device": plan.learned[0].device if plan.learned else "cpu",  # of the transforms
             "processes": jobs,
         },

@@ -39,7 +39,7 @@ class FactorizedDensity(nn.Module):
         return h[:, 0, :]
 
     def interval_bits(self, low: Tensor, high: Tensor) -> Tensor:
-        """−log2 of the probability between `low` and `high`, both (B, C, h, w): of their shape, and dtype in autocast."""
+        """−log2 of the probability between `low` and `high`, both (B, C, h, w): of their shape and dtype, autocast or not."""
         batch, channels, height, width = low.shape
 
         def logits_of(x: Tensor) -> Tensor:
