@@ -632,7 +632,7 @@ def test_shipped_configurations_load_and_start_from_models_that_fit(path: Path) 
     config = TrainConfig.load(path)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     for start in config.start_from:
-        if start.startswith(("models/", "data/")):  # data/: a copy for the lent GPU, RECIPES.md
+        if start.startswith(("models/", "data/")):  # data/: a copy for a GPU, RECIPES.md
             shipped = ModelConfig.from_dict(read_card(ROOT / "models" / Path(start).name).config)
             assert shipped.transform_blocks == config.model.transform_blocks
             assert shipped.synthesis_blocks == config.model.synthesis_blocks

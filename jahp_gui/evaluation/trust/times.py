@@ -44,9 +44,12 @@ def text(results: dict[str, Any]) -> str:
         RATIOS,
     ]
     for name in GOALS:
-        cells = [f"{found['ratios'][name][task]:.1f} × ({found['processor ratios'][name][task]:.1f})" for task in TASKS]
-        goals = " and ".join(map(str, GOALS[name]))
-        lines.append(f"| {NAMES[name]} (goal: {goals} times) | {' | '.join(cells)} |")
+        cells = []
+        for task, goal in zip(TASKS, GOALS[name], strict=True):
+            ratio = found["ratios"][name][task]
+            missed = f", goal of {goal} missed" if ratio < goal else ""
+            cells.append(f"{ratio:.1f} × ({found['processor ratios'][name][task]:.1f}){missed}")
+        lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
