@@ -22,7 +22,8 @@ from jahp_gui.gui.files import FileController, found
 from jahp_gui.gui.i18n import LANGUAGES, set_language, system_language, tr
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.main_window import MainWindow, app_icon
-from jahp_gui.gui.session import Session
+from jahp_gui.gui.panels.compare_panel import LARGEST_GAIN
+from jahp_gui.gui.session import MODES, Session
 from jahp_gui.gui.settings import Settings
 
 SHUTDOWN_SECONDS = 0.7
@@ -60,7 +61,7 @@ class Explorer(QObject):
                 self.session.set_choice(prior=prior)
             if lmbda > 0:
                 self.session.set_lmbda(lmbda)
-            self.session.set_effort(min(max(int(self.settings.number("effort", 0)), EFFORTS[0]), EFFORTS[-1]))
+            self.session.set_effort(int(self.settings.number("effort", 0, EFFORTS[0], EFFORTS[-1])))
             self.session.begin_history()
         last = [path for path in self.settings.paths("last images") if found(path.is_file)]
         if paths:
@@ -74,10 +75,10 @@ class Explorer(QObject):
     def _restore(self) -> None:
         session, settings = self.session, self.settings
         session.set_compare(
-            mode=settings.text("compare/mode", session.compare.mode),
+            mode=settings.one_of("compare/mode", MODES, session.compare.mode),
             overlay=settings.flag("compare/overlay", False),
-            opacity=settings.number("compare/opacity", session.compare.opacity),
-            difference_gain=settings.number("compare/gain", session.compare.difference_gain),
+            opacity=settings.number("compare/opacity", session.compare.opacity, 0.05, 1),
+            difference_gain=settings.number("compare/gain", session.compare.difference_gain, 1, LARGEST_GAIN),
         )
         session.set_plot(
             metric=settings.text("plot/metric", session.plot.metric),

@@ -28,9 +28,8 @@ from jahp_gui.gui import captions
 from jahp_gui.gui.dialogs import add_row, table_of
 from jahp_gui.gui.files import found
 from jahp_gui.gui.i18n import tr
-from jahp_gui.gui.jobs import Job, Jobs
+from jahp_gui.gui.jobs import Job, Jobs, sentence_of
 from jahp_gui.gui.results import Choice
-from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ def compress_folder(
             write_atomically(target / f"{path.stem}.jahp", encoded.data, force=replace and name not in written)
             written.add(name)
             row = BatchRow(path.name, len(encoded.data), width * height)
-        except JahpError as error:
-            row = BatchRow(path.name, error=translated(str(error)))
+        except (JahpError, MemoryError, RuntimeError) as error:  # RuntimeError: torch has found no memory
+            row = BatchRow(path.name, error=sentence_of(error))
         rows.append(row)
         job.progress(row)
     return rows
@@ -90,7 +89,7 @@ class BatchDialog(QDialog):
         self.source, self.target = QLineEdit(), QLineEdit()
         self.replace = QCheckBox(tr("Replace files that are there"))
         self.start_button, self.cancel_button = QPushButton(tr("Compress")), QPushButton(tr("Cancel"))
-        self.progress, self.summary = QProgressBar(), QLabel()
+        self.setting, self.progress, self.summary = QLabel(), QProgressBar(), QLabel()
         self.summary.setTextFormat(Qt.TextFormat.PlainText)  # a file's name is never markup
         self.table = table_of([tr("Image"), tr("Result"), tr("Bytes"), "bpp"], self)
         self._rows: list[BatchRow] = []
@@ -98,19 +97,17 @@ class BatchDialog(QDialog):
         self.source.textChanged.connect(self._refresh)
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
+        for signal in (session.model_changed, session.choice_changed):
+            signal.connect(self._refresh)
         self._refresh()
 
     def _lay_out(self) -> None:
-        prior = captions.prior_name(self.session.choice.prior)
-        setting = f"{prior}, λ {captions.lmbda_text(self.session.lmbda)}, {self.session.choice.model_id}"
-        if self.session.choice.effort > 0:
-            setting += f", {tr('effort')} 1"
         form = QFormLayout()
         form.addRow(tr("Images from"), self._folder_row(self.source, tr("Images from")))
         form.addRow(tr("Files to"), self._folder_row(self.target, tr("Files to")))
         self.target.setPlaceholderText(tr("the same folder"))
         form.addRow("", self.replace)
-        form.addRow(tr("Setting"), QLabel(setting))
+        form.addRow(tr("Setting"), self.setting)
         buttons = QHBoxLayout()
         buttons.addWidget(self.summary, 1)
         buttons.addWidget(self.cancel_button)
@@ -141,6 +138,14 @@ class BatchDialog(QDialog):
         ready = self.session.model is not None and found(Path(self.source.text() or "?").is_dir)
         self.start_button.setEnabled(ready and not running)
         self.cancel_button.setEnabled(running)
+        if not running:  # else it is what the files are being made with
+            self.setting.setText(self._setting_text())
+
+    def _setting_text(self) -> str:
+        choice = self.session.choice
+        effort = f", {tr('effort')} 1" if choice.effort > 0 else ""
+        lmbda = captions.lmbda_text(self.session.lmbda)
+        return f"{captions.prior_name(choice.prior)}, λ {lmbda}, {choice.model_id}{effort}"
 
     def start(self) -> None:
         source = Path(self.source.text())

@@ -15,7 +15,18 @@ from jahp_gui.gui.actions import key_name
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.painting import Pane
 from jahp_gui.gui.region import TINT_OPACITY, RegionPainter
-from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, EXHIBITS, REFINED, DamagedResult, DecoderFrame, Side, Source
+from jahp_gui.gui.results import (
+    DAMAGED,
+    DECODER,
+    EDITED,
+    EXHIBITS,
+    ORIGINAL,
+    REFINED,
+    DamagedResult,
+    DecoderFrame,
+    Side,
+    Source,
+)
 from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.viewstate import ZOOM_STEP
@@ -223,8 +234,8 @@ class CompareCanvas(QWidget):
             painting.draw_outline(painter, pane.image_rect(QRectF(session.selection)), Qt.PenStyle.DashLine)
 
     def _missing_text(self, name: str) -> str:
-        item, source = self.session.current, getattr(self.session.compare, name, None)
-        if item is not None and item.original is None and source is not None and source.kind == "original":
+        item, source = self.session.current, getattr(self.session.compare, name)
+        if item is not None and item.original is None and source == ORIGINAL:
             return tr("Drop the original here to compare")
         if self.session.model_error:
             return self.session.model_error
@@ -232,7 +243,7 @@ class CompareCanvas(QWidget):
             return self._exhibit_text(source)
         if source == REFINED:
             return tr("Press Refine in the codec panel.")
-        return tr("Being made…")
+        return self.session.side_errors.get(source) or tr("Being made…")
 
     def _exhibit_text(self, source: Source) -> str:
         damaged = self.session.exhibits.get(DAMAGED.kind)

@@ -1,5 +1,6 @@
 """What things are called: priors, sources, sides, quantities. One place, so that labels always agree."""
 
+import math
 from collections.abc import Callable, Iterable
 
 from jahp_gui.codec.choices import place_of
@@ -80,6 +81,15 @@ def ordered_priors(names: Iterable[str]) -> list[str]:
 
 def lmbda_text(lmbda: float) -> str:
     return f"{lmbda:.3g}" if lmbda >= 1 else f"{lmbda:.4f}".rstrip("0")
+
+
+def read_lmbda(text: str) -> float | None:
+    """What was typed, with a point or a comma; None for anything but a positive number."""
+    try:
+        lmbda = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return lmbda if 0 < lmbda < math.inf else None
 
 
 def codec_name(key: str) -> str:

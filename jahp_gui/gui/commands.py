@@ -164,12 +164,18 @@ class FileCommands(QObject):
     # ------------------------------------------------------------ out
 
     def ask(self, title: str, suffix: str, filters: str, ending: str = "") -> Path | None:
-        """A place to save to, with the image's name to start from; the dialog asks before it replaces a file."""
+        """A place to save to, with the image's name to start from; the dialog asks before it replaces a file.
+
+        None, too, where another image is shown by then: what is saved is read only now.
+        """
         item = self.session.current
         stem = Path(item.name).stem if item is not None else "image"
         dialog = SaveDialog(title, self._folder() / f"{stem}{ending}{suffix}", filters, self.window)
         path = dialog.ask()
         dialog.deleteLater()
+        if path is not None and self.session.current is not item:
+            self.session.tell(tr("Nothing was saved: another image is shown by now."), "warning")
+            return None
         return path
 
     def save(self) -> None:
@@ -195,7 +201,7 @@ class FileCommands(QObject):
 
     def save_picture(self) -> None:
         if path := self.ask(tr("Save reconstruction"), ".png", PICTURE_FILTERS, "-decoded"):
-            self.files.save_reconstruction(path, force=True)
+            self.files.save_reconstruction(path)
 
     def save_region(self) -> None:
         if self.session.mask is not None and (path := self.ask(tr("Save region"), ".png", "PNG (*.png)", "-region")):
@@ -226,8 +232,9 @@ class FileCommands(QObject):
         """The map or the grid of channels that is shown, or with the suffix .npz every map in full."""
         shown, grid, latents = self.maps.shown, self.maps.shown_grid(), self.session.latents
         if latents is None:
+            self.files.tell_missing()
             return
-        settings = exact_settings(self.session)
+        settings = exact_settings(self.session, latents.choice)
         caption, title = caption_of(settings), self._map_title()
         unit = tr(captions.QUANTITY_UNITS[self.session.map_choice.quantity])
         if path.suffix.lower() == ".npz":
@@ -241,6 +248,8 @@ class FileCommands(QObject):
                     path, shown.values, shown.low, shown.high, shown.colours, title, unit, caption
                 ),
             )
+        else:
+            self.files.tell_missing()
 
     def _map_title(self) -> str:
         return f"{tr(captions.QUANTITY_NAMES[self.session.map_choice.quantity])} · {self.maps.caption.text()}"
@@ -257,6 +266,7 @@ class FileCommands(QObject):
         if shown is not None:
             heatmap = (self._map_title(), shown.values, shown.low, shown.high, shown.colours)
         if not pictures:
+            self.files.tell_missing()
             return
         if path.suffix.lower() == ".npz":
             self.files.write(

@@ -39,6 +39,7 @@ class ComparisonController(QObject):
         super().__init__(parent)
         self.session, self.jobs, self._file_of, self._refined_of = session, jobs, file_of, refined_of
         self._classical: dict[tuple[str, int], ClassicalResult] = {}
+        self._failed: dict[tuple[str, int], str] = {}  # what a codec cannot do, and why
         self._difference_of: tuple[Pyramid, Pyramid] | None = None
         self._awaited: dict[str, object] = {}  # what the job of a side is making
         self._processes = {"a": CodecProcess(), "b": CodecProcess()}
@@ -52,6 +53,8 @@ class ComparisonController(QObject):
         for key in ("side a", "side b", "difference"):
             self.jobs.cancel(key)
         self._classical.clear()
+        self._failed.clear()
+        self.session.side_errors.clear()
         self._difference_of = None
 
     @Slot()
@@ -123,24 +126,30 @@ class ComparisonController(QObject):
         if item is None or item.original is None or exact is None:
             return
         original, n_bytes = item.original, len(exact.data)
-        known = self._classical.get((source.name, n_bytes))
+        wanted = source.name, n_bytes
+        known = self._classical.get(wanted)
         if known is not None:
             self._fill(name, source, known)
             return
-        if self._is_awaited(name, (source.name, n_bytes)):
+        session.side_errors[source] = self._failed.get(wanted, "")
+        if wanted in self._failed:
+            session.sides[name] = None
+            return
+        if self._is_awaited(name, wanted):
             return
         codec, process = get_codec(source.name), self._processes[name]
 
         def done(result: ClassicalResult) -> None:
             if len(self._classical) >= KEPT_CLASSICAL:
                 self._classical.clear()
-            self._classical[(source.name, n_bytes)] = result
+            self._classical[wanted] = result
             self._fill(name, source, result)
 
         def failed(text: str) -> None:
-            session.sides[name] = None
-            session.tell(text, "error")
-            self._announce()
+            if text not in self._failed.values():  # of another size; said once
+                session.tell(text, "error")
+            self._failed[wanted] = text
+            self.update()
 
         self.jobs.start(
             f"side {name}",

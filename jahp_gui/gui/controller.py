@@ -188,7 +188,8 @@ class Controller(QObject):
     def _on_choice(self) -> None:
         if self._analysed is None:
             return
-        for key in ("file", "similarity"):
+        # Of a large image the latents of the old choice take seconds, and the new one's file would wait for them.
+        for key in ("file", "similarity", *(["latents"] if self._analysed.is_large else [])):
             self.jobs.cancel(key)
         self._file_awaited = None
         self._refresh()
@@ -203,6 +204,9 @@ class Controller(QObject):
         else:
             self._start_live(choice.rounded)
         known = self._latents.get(choice) or self._latents.get(choice.rounded)
+        if known is not None and file is not None and file.found is None and known.choice != choice:
+            known = replace(known, choice=choice)  # the search has found nothing better than rounding so far
+            self._keep(self._latents, choice, known)
         if known is not None:
             self._show_latents(known)
         if choice not in self._latents:
@@ -301,11 +305,14 @@ class Controller(QObject):
             return
         if session.choice.effort > 1 and session.exact is None and not self.refining.is_running:
             session.set_choice(effort=1)  # undo has come back to what was refined too long ago to be kept
+            session.amend_history()
+            return  # it rests again
         session.remember_choice()
         choice, mask = session.choice, session.mask
         if session.exact is None and choice.effort < 2:
             self._start_file(analysed, choice, mask)
-        if session.target[0] != "lambda" and replace(choice.unrefined, gain_index=0) != self._targeted:
+        is_refined = choice.effort > 1  # at the λ that the target gave it: another would end the refinement
+        if session.target[0] != "lambda" and not is_refined and replace(choice, gain_index=0) != self._targeted:
             self._on_target()
 
     def _start_file(self, analysed: work.Analysed, choice: Choice, mask: Mask | None) -> None:

@@ -24,8 +24,9 @@ def exact_settings(session: Session, choice: Choice | None = None) -> Settings:
     found |= {"lmbda": session.lmbda_at(choice.gain_index), "gain_index": choice.gain_index}
     if choice.effort > 0:
         found["effort"] = choice.effort
-    if session.mask is not None and not session.is_fixed:
-        found |= {"region_share": session.mask.share, "importance_outside": session.mask.outside}
+    mask = session.masks.get(choice.mask)
+    if mask is not None:
+        found |= {"region_share": mask.share, "importance_outside": mask.outside}
     file, latents = session.shown_file, session.latents
     if file is not None and file.choice == choice:
         container = file.container

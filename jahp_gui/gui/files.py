@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QMimeData, QObject, QTemporaryDir, QUrl, Signal, Slot
 from PySide6.QtGui import QImage
 
+from jahp_gui.codec import metrics
 from jahp_gui.codec.errors import ImageError, JahpError, UsageError
 from jahp_gui.codec.images import find_images, load_weights, save_image, write_atomically
 from jahp_gui.codec.importance import Mask
@@ -23,6 +24,7 @@ from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
 MAX_AT_ONCE = 500  # images of one drop: beyond, the batch dialog is the better tool
+LIKENESS_DB = 15.0  # PSNR of an opened file's picture and its original; of two photos it is below, of any λ above
 KEPT_BYTES = 512 * 2**20  # of pictures and latents of images that are not shown
 # Jobs that read what is chosen in the list: with one alone a share that has gone would stop them all, and with one for
 # each image the arrow keys would have a dozen large ones decoded at once.
@@ -55,16 +57,17 @@ class FileController(QObject):
                 items.append(ImageItem(path.name, path))
             else:
                 refused.append(path.name)
+        told = []
         if len(items) > MAX_AT_ONCE:
-            self.session.tell(tr("Only the first {count} images were opened.").format(count=MAX_AT_ONCE), "warning")
-            items = items[:MAX_AT_ONCE]
+            told.append(tr("Only the first {count} images were opened.").format(count=MAX_AT_ONCE))
         if refused:
-            self.session.tell(tr("There is no file {name}.").format(name=", ".join(refused)), "error")
-        if not items:
-            if not refused:
-                self.session.tell(tr("There are no images in that folder."), "warning")
-            return
-        self._open(items)
+            told.append(tr("There is no file {name}.").format(name=", ".join(refused)))
+        elif not items:
+            told.append(tr("There are no images in that folder."))
+        if told:  # in one message: a second would replace the first
+            self.session.tell("\n".join(told), "error" if refused else "warning")
+        if items:
+            self._open(items[:MAX_AT_ONCE])
 
     def _open(self, items: list[ImageItem]) -> None:
         """List the items that are not listed yet and show the first; a single one is listed only once it was read."""
@@ -262,6 +265,8 @@ class FileController(QObject):
         if file is not None:
             data = file.data
             self.write(path, lambda: write_atomically(path, data, force=force), lambda: self.jahp_saved.emit(data))
+        else:
+            self.tell_missing()
 
     def load_region(self, path: Path) -> None:
         """Take a grey image for the region of interest."""
@@ -287,6 +292,8 @@ class FileController(QObject):
         mask = self.session.mask
         if mask is not None:
             self.write(path, lambda: write_atomically(path, mask.png(), force=True))
+        else:
+            self.tell_missing()
 
     def save_refined(self, item: ImageItem, data: bytes) -> bool:
         """Write a refined file beside its image at once, under a name that is free. Whether that went well."""
@@ -307,11 +314,17 @@ class FileController(QObject):
         if item is not None and item.path is not None:
             self.save_jahp(item.path.with_suffix(work.JAHP_SUFFIX), force=False)
 
-    def save_reconstruction(self, path: Path, *, force: bool) -> None:
+    def save_reconstruction(self, path: Path) -> None:
         file = self.session.shown_file
         if file is not None:
             rgb = file.picture.rgb
-            self.write(path, lambda: save_image(rgb, path, force=force))
+            self.write(path, lambda: save_image(rgb, path, force=True))
+        else:
+            self.tell_missing()
+
+    def tell_missing(self) -> None:
+        """What was to be saved has gone while a place was asked for, or is not there yet."""
+        self.session.tell(tr("There is nothing to save at the moment: save again once it is there."), "warning")
 
     def write(self, path: Path, action: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
         """Run something that writes `path`, in a job, and say how it went; `then` follows where it went well."""
@@ -368,16 +381,19 @@ def _place(item: ImageItem) -> object:
 
 
 def _is_original_of(item: ImageItem, lacking: ImageItem) -> bool:
-    """Whether an item can be the original that an opened `.jahp` lacks: an image of its size."""
-    missing = lacking.original is None and lacking.opened is not None
-    return missing and item.original is not None and item.original.size == lacking.size
+    """Whether an item can be the original that an opened `.jahp` lacks: an image of its size that looks like it."""
+    original, opened = item.original, lacking.opened
+    if original is None or opened is None or lacking.original is not None or original.size != lacking.size:
+        return False
+    return metrics.psnr(original.levels[-1], opened.picture.levels[-1]) > LIKENESS_DB
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """Images and `.jahp` files of a folder by name."""
+    """Images and `.jahp` files of a folder by name; no hidden ones, such as the "._" companions that macOS leaves."""
     try:
         images = find_images(folder)
-        files = [path for path in folder.iterdir() if path.suffix.lower() == work.JAHP_SUFFIX]
+        named = [path for path in folder.iterdir() if path.suffix.lower() == work.JAHP_SUFFIX]
+        files = [path for path in named if not path.name.startswith(".") and path.is_file()]
     except (OSError, ImageError):
         return []
     return sorted({*images, *files})

@@ -18,7 +18,17 @@ from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
 from jahp_gui.gui.panels.damage_panel import DamagePanel
 from jahp_gui.gui.panels.decoder_panel import DecoderPanel
 from jahp_gui.gui.panels.surgery_panel import SurgeryPanel, edit_text
-from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, DamagedResult, DecoderFrame, Exhibit, Side, Source
+from jahp_gui.gui.results import (
+    DAMAGED,
+    DECODER,
+    EDITED,
+    DamagedResult,
+    DecoderFrame,
+    EditedResult,
+    Exhibit,
+    Side,
+    Source,
+)
 from jahp_gui.gui.session import Session
 
 Handler = Callable[..., None]
@@ -89,16 +99,20 @@ class InsideCommands(QObject):
         """The picture of an exhibit under its caption, or with the suffix .npz the arrays behind it."""
         exhibit, item = self.session.exhibits.get(source.kind), self.session.current
         if exhibit is None or exhibit.picture is None or item is None or item.size is None:
+            self.files.tell_missing()
             return
         settings = exact_settings(self.session, exhibit.choice)
         if path.suffix.lower() == ".npz":
-            arrays, numbers = self._arrays(source)
+            arrays, numbers = self._arrays(exhibit)
+            if not arrays:
+                self.files.tell_missing()
+                return
             named = exporting.named_arrays(arrays, settings | {"y_stride": Y_STRIDE} | numbers)
             self.files.write(path, lambda: exporting.save_arrays(path, named))
         else:
             side = Side(source, exhibit.picture, exhibit)
             title = captions.side_caption(side, self.session.lmbda_at, item.size[0] * item.size[1])
-            texts = [title, *self._details(source)]
+            texts = [title, *_details(exhibit)]
             lines = [line for text in texts for line in textwrap.wrap(text, TITLE_WIDTH)]
             pictures = [("\n".join(lines), marked(exhibit))]
             caption = caption_of(settings)
@@ -106,22 +120,14 @@ class InsideCommands(QObject):
                 caption = tr("Of the file {settings}").format(settings=caption)
             self.files.write(path, lambda: exporting.save_comparison(path, pictures, None, caption))
 
-    def _details(self, source: Source) -> list[str]:
-        """What the label on the picture has no room for."""
-        if source == EDITED:
-            return [edit_text(edit) for edit in self.surgery.surgery.edits]
-        if source == DAMAGED:
-            places = [f"{flip // 8}.{flip % 8}" for flip in self.damage.damage.flips]
-            return [tr("Flipped bits (byte.bit): {places}").format(places=", ".join(places))]
-        return []
-
-    def _arrays(self, source: Source) -> tuple[NamedArrays, Settings]:
+    def _arrays(self, exhibit: Exhibit) -> tuple[NamedArrays, Settings]:
         """What a tab calls its own, with the names of the axes; see `Recording`, `EditedResult`, `DamagedResult`."""
-        if source == DECODER:
+        if isinstance(exhibit, DecoderFrame):
             return self._decoder_arrays()
-        return self._edited_arrays() if source == EDITED else self._damaged_arrays()
+        return _edited_arrays(exhibit) if isinstance(exhibit, EditedResult) else _damaged_arrays(exhibit)
 
     def _decoder_arrays(self) -> tuple[NamedArrays, Settings]:
+        """Nothing while another file is being recorded."""
         decoder, frame = self.decoder.decoder, self.decoder.decoder.frame
         recording, replay = decoder.recording, decoder.replay
         if recording is None or replay is None or frame is None:
@@ -137,32 +143,39 @@ class InsideCommands(QObject):
         }
         return arrays, {"order": replay.order, "steps": frame.steps, "steps_done": frame.steps_done}
 
-    def _edited_arrays(self) -> tuple[NamedArrays, Settings]:
-        result, base = self.surgery.surgery.result, self.surgery.surgery.base
-        if result is None or base is None:
-            return {}, {}
-        arrays: NamedArrays = {
-            "y_hat": (base.y_hat, LATENT_AXES),
-            "y_hat_edited": (result.y_hat, LATENT_AXES),
-            "edits": (np.array([edit_text(edit) for edit in result.edits]), ("edit",)),
-            "rgb": (result.picture.rgb, PIXEL_AXES),
-        }
-        numbers: Settings = {"edited_file_bytes": len(result.data)}
-        return arrays, numbers if result.psnr is None else numbers | {"edited_psnr_db": result.psnr}
 
-    def _damaged_arrays(self) -> tuple[NamedArrays, Settings]:
-        damaged = self.damage.damage.result
-        if damaged is None or damaged.picture is None or damaged.y_hat is None:
-            return {}, {}
-        arrays: NamedArrays = {
-            "y_hat_damaged": (damaged.y_hat, LATENT_AXES),
-            "flipped_bits": (np.array(damaged.flips), ("flip",)),
-            "rgb": (damaged.picture.rgb, PIXEL_AXES),
-            "bytes": (np.frombuffer(damaged.data, np.uint8), ("byte",)),
-        }
-        if damaged.wrong is not None:
-            arrays["wrong_channels"] = damaged.wrong, LATENT_AXES[:2]
-        return arrays, {"steps": damaged.steps, "steps_done": damaged.steps_done}
+def _details(exhibit: Exhibit) -> list[str]:
+    """What the label on the picture has no room for."""
+    if isinstance(exhibit, EditedResult):
+        return [edit_text(edit) for edit in exhibit.edits]
+    if isinstance(exhibit, DamagedResult):
+        places = [f"{flip // 8}.{flip % 8}" for flip in exhibit.flips]
+        return [tr("Flipped bits (byte.bit): {places}").format(places=", ".join(places))]
+    return []
+
+
+def _edited_arrays(result: EditedResult) -> tuple[NamedArrays, Settings]:
+    arrays: NamedArrays = {
+        "y_hat": (result.base.y_hat, LATENT_AXES),
+        "y_hat_edited": (result.y_hat, LATENT_AXES),
+        "edits": (np.array([edit_text(edit) for edit in result.edits]), ("edit",)),
+        "rgb": (result.picture.rgb, PIXEL_AXES),
+    }
+    numbers: Settings = {"edited_file_bytes": len(result.data)}
+    return arrays, numbers if result.psnr is None else numbers | {"edited_psnr_db": result.psnr}
+
+
+def _damaged_arrays(damaged: DamagedResult) -> tuple[NamedArrays, Settings]:
+    assert damaged.picture is not None and damaged.y_hat is not None
+    arrays: NamedArrays = {
+        "y_hat_damaged": (damaged.y_hat, LATENT_AXES),
+        "flipped_bits": (np.array(damaged.flips), ("flip",)),
+        "rgb": (damaged.picture.rgb, PIXEL_AXES),
+        "bytes": (np.frombuffer(damaged.data, np.uint8), ("byte",)),
+    }
+    if damaged.wrong is not None:
+        arrays["wrong_channels"] = damaged.wrong, LATENT_AXES[:2]
+    return arrays, {"steps": damaged.steps, "steps_done": damaged.steps_done}
 
 
 def marked(exhibit: Exhibit) -> Pyramid:

@@ -261,7 +261,6 @@ class InspectionController(QObject):
 
         def stopped() -> None:
             self.session.tell(tr("Stopped: open the tab again, or choose another setting, to measure every prior."))
-            self._parts_asked = None
 
         self.jobs.start("parts", measure, done, progress=partly, label=tr("Measuring every prior"), stopped=stopped)
 

@@ -72,6 +72,7 @@ class InspectionCommands(QObject):
         session, panel = self.session, self.inspector
         inspection, pinned = session.inspection, session.pinned_inspection
         if inspection is None:
+            self.files.tell_missing()
             return
         channel, settings = panel.current_channel(), self._settings(inspection.gain_index)
         if path.suffix.lower() == ".npz":
@@ -90,6 +91,7 @@ class InspectionCommands(QObject):
         """What each part pays as a figure, or with the suffix .npz its numbers and maps."""
         parts, panel = self.session.parts, self.parts
         if parts is None:
+            self.files.tell_missing()
             return
         settings = self._settings(parts.gain_index)
         if path.suffix.lower() == ".npz":

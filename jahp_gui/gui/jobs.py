@@ -235,7 +235,7 @@ class Jobs(QObject):
         except Exception as error:
             if not isinstance(error, (JahpError, MemoryError)):
                 log.exception("job %s failed", request.key)
-            deliver = self._failure(request, _sentence(error))
+            deliver = self._failure(request, sentence_of(error))
         self._post(lambda: self._on_end(request, deliver))
 
     def _failure(self, request: _Request, text: str) -> Callable[[], None]:
@@ -266,7 +266,7 @@ class Jobs(QObject):
             if deliver is not None and not request.job.cancelled:
                 deliver()
         except Exception as error:
-            self.failed.emit(_sentence(error))
+            self.failed.emit(sentence_of(error))
             raise  # to where exceptions in slots are printed
         finally:  # after the delivery, which may have replaced the one that waits or started another under this key
             if request.key in self._waiting and request.key not in self._running:
@@ -274,7 +274,7 @@ class Jobs(QObject):
             self.activity_changed.emit()
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
     """What the user is told of it."""
     text = str(error)
     if isinstance(error, JahpError):

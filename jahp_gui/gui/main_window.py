@@ -120,11 +120,12 @@ class MainWindow(QMainWindow):
         self.right_tabs = QStackedWidget()
         self.right_switch = ViewSwitch(self.right_tabs)
         self.right_switch.setAccessibleName(tr("Looking inside"))
-        self.add_right_tab(self.maps, tr("Maps"), tr("What every latent cost and what was predicted for it, as maps."))
+        add = self.right_switch.add
+        add(self.maps, tr("Maps"), tr("What every latent cost and what was predicted for it, as maps."))
         self.inspector = InspectorPanel(session)
-        self.add_right_tab(self.inspector, tr("Inspector"), tr("One latent: what every prior expected, and what came."))
+        add(self.inspector, tr("Inspector"), tr("One latent: what every prior expected, and what came."))
         self.parts = PartsPanel(session)
-        self.add_right_tab(self.parts, tr("Parts"), tr("What each part of the joint prior saves, and where."))
+        add(self.parts, tr("Parts"), tr("What each part of the joint prior saves, and where."))
         self.drag_handle = DragHandle(self.files.drag_out)
 
     def _build_splitters(self) -> None:
@@ -236,18 +237,14 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------ tabs on the right
 
-    def add_right_tab(self, widget: QWidget, title: str, tooltip: str) -> None:
-        """One more view of the image beside the maps; title and tooltip are translated already."""
-        self.right_switch.add(widget, title, tooltip)
-
     def _add_inside_tabs(self) -> None:
-        inside = self.inside
-        self.add_right_tab(inside.decoder, tr("Decoder"), tr("The decoder at work, step by step, on the real file."))
-        self.add_right_tab(inside.surgery, tr("Surgery"), tr("Change latents by hand and see what comes of it."))
-        self.add_right_tab(inside.damage, tr("Damage"), tr("Flip bits of the file and see the decoder lose its way."))
+        inside, add = self.inside, self.right_switch.add
+        add(inside.decoder, tr("Decoder"), tr("The decoder at work, step by step, on the real file."))
+        add(inside.surgery, tr("Surgery"), tr("Change latents by hand and see what comes of it."))
+        add(inside.damage, tr("Damage"), tr("Flip bits of the file and see the decoder lose its way."))
 
     def show_right_tab(self, widget: QWidget) -> None:
-        """Bring a widget given to `add_right_tab` to the front, and the panel back where it was hidden."""
+        """Bring one of its views to the front, and the panel back where it was hidden."""
         self.right.setVisible(True)
         self.right_tabs.setCurrentWidget(widget)
 

@@ -74,6 +74,7 @@ class RefiningController(QObject):
         self._owed: list[tuple[ImageItem, bytes]] = []  # unsaved files whose pictures were forgotten
         self._weights: dict[str, dict[str, str]] = {}  # digests of the models that files were made with
         self._trail_of: Choice | None = None
+        self._target_sought = False
         session.choice_changed.connect(self._on_choice)
         session.model_changed.connect(self._on_model)
         session.item_forgotten.connect(self._on_forgotten)
@@ -95,6 +96,8 @@ class RefiningController(QObject):
         """Whether there is a file to begin with and anything left to be found."""
         session = self.session
         if self.analysed is None or session.exact is None or session.is_fixed or self.is_running:
+            return False
+        if self.jobs.is_active("target"):  # the λ that it finds would end the refinement
             return False
         kept = self._kept_of(self._wanted)
         return kept is None or not kept.complete or session.choice != self._wanted
@@ -246,9 +249,12 @@ class RefiningController(QObject):
 
     @Slot()
     def _on_activity(self) -> None:
-        """The status bar's button may have cancelled the job."""
+        """The status bar's button may have cancelled the job; a target's search keeps another from starting."""
         if self.is_running and not self.jobs.is_active(JOB):
             self.stop()
+        if self._target_sought != self.jobs.is_active("target"):
+            self._target_sought = not self._target_sought
+            self.session.refining_changed.emit()
 
     def _start_trail(self, file: FileResult) -> None:
         self._trail_of = replace(file.choice, effort=0)

@@ -135,7 +135,7 @@ STATES = (
     State("channel-grid", channel_grid),
     State("dark", dark, "dark"),
     State("inspector", inspector),
-    State("parts", parts, "dark"),
+    State("parts", parts),
     State("decoder", decoder),
     State("surgery", surgery),
     State("damage", damage),

@@ -41,6 +41,8 @@ TEMPLATES = (
     "{name} cannot be opened ({reason}): check its name and permissions.",
     "{name} has values that are infinite or not a number: replace them and save it again.",
     # what was done to an image while it was read
+    "only the first frame of the animation taken",
+    "only the first picture of the file taken",
     "transparency composited on white",
     "rotated as its EXIF orientation asks",
     "mirrored as its EXIF orientation asks",

@@ -175,6 +175,7 @@ class Session(QObject):
         self.compare = CompareChoice()
         self.plot = PlotChoice()
         self.sides: dict[str, Side | None] = {"a": None, "b": None}
+        self.side_errors: dict[Source, str] = {}  # why a source has no picture
         self.difference: Pyramid | None = None
         self.exhibits: dict[str, Exhibit] = {}  # by the kind of the source that shows it
         self.curves = Curves()
@@ -247,6 +248,7 @@ class Session(QObject):
 
     def clear_results(self) -> None:
         self.live = self.file = self.latents = self.estimate = self.reference_latents = self.difference = None
+        self.stopped = None
         self.inspection = self.pinned_inspection = self.parts = None
         self.exhibits = {}
         self.trail = []
@@ -397,6 +399,8 @@ class Session(QObject):
 
     def set_mask(self, mask: Mask | None) -> None:
         """Paint another region, None for none. It needs an effort, which is raised where there is none."""
+        if mask is None and self.mask is None:
+            return  # else a stroke that painted nothing would end a refinement
         self.remember_choice()  # strokes that follow each other quickly are undone one by one
         number, effort = 0, self.choice.unrefined.effort
         if mask is not None:
@@ -442,6 +446,12 @@ class Session(QObject):
             self._history.append(self.choice)
             self._undone.clear()
             self.history_changed.emit()
+
+    def amend_history(self) -> None:
+        """What is chosen now stands for the last step of undo, which cannot be shown any more; redo goes on from it."""
+        is_step_before = self._history[-2:-1] == [self.choice]
+        self._history[-1:] = [] if is_step_before else [self.choice]
+        self.history_changed.emit()
 
     @property
     def can_undo(self) -> bool:

@@ -1,5 +1,7 @@
 """What is kept between two runs (QSettings): looks, geometry, the last images and codec settings."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
@@ -17,11 +19,17 @@ class Settings:
     def text(self, key: str, default: str = "") -> str:
         return str(self._store.value(key, default))
 
-    def number(self, key: str, default: float) -> float:
+    def one_of(self, key: str, known: Sequence[str], default: str) -> str:
+        text = self.text(key, default)
+        return text if text in known else default
+
+    def number(self, key: str, default: float, low: float = -math.inf, high: float = math.inf) -> float:
+        """Within low … high; the default where somebody has edited the file and it is no number."""
         try:
-            return float(str(self._store.value(key, default)))
-        except ValueError:  # a file that somebody edited
+            value = float(self.text(key, str(default)))
+        except ValueError:
             return default
+        return min(max(value, low), high) if math.isfinite(value) else default
 
     def flag(self, key: str, default: bool) -> bool:
         return self.text(key, "true" if default else "false") == "true"

@@ -445,12 +445,15 @@ def prior_points(
 def classical_points(
     process: CodecProcess, rgb: np.ndarray, codecs: Sequence[ClassicalCodec], job: Job
 ) -> Iterator[tuple[SeriesKey, CurvePoint]]:
-    """Points of real files of the classical codecs at the qualities of a curve."""
+    """Points of real files of the classical codecs at the qualities of a curve; none of one that cannot hold it."""
     height, width, _ = rgb.shape
     for codec in codecs:
         for quality in codec.default_qualities:
             job.give_way()
-            coded = process.at_quality(codec, rgb, quality, job.check)
+            try:
+                coded = process.at_quality(codec, rgb, quality, job.check)
+            except ImageError:
+                break
             job.give_way()
             use_cores(ONE)
             rate, n_bytes = metrics.bpp(len(coded.data), width, height), len(coded.data)

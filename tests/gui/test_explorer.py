@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from jahp_gui.gui.exact_settings import exact_settings
 from jahp_gui.gui.imaging import qimage, rgb_of
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, SeriesKey, Source
+from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, LatentResult, SeriesKey, Source
 from jahp_gui.gui.settings import Settings
 
 
@@ -412,7 +413,7 @@ def test_exports_hold_what_is_shown(explorer: Explorer, qtbot: QtBot, tmp_path: 
     np.testing.assert_array_equal(arrays["y_hat"], session.latents.y_hat)
     assert "<svg" in (tmp_path / "map.svg").read_text()
     assert Image.open(tmp_path / "comparison.png").size[0] > 600
-    explorer.files.save_reconstruction(tmp_path / "decoded.png", force=False)
+    explorer.files.save_reconstruction(tmp_path / "decoded.png")
     qtbot.waitUntil((tmp_path / "decoded.png").exists, timeout=WAIT_MS)
     assert session.exact is not None
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "decoded.png")), session.exact.picture.rgb)
@@ -659,3 +660,27 @@ def test_large_images_show_their_visible_part_first(
     current = window_of(explorer).plot.content().current  # gain index 90 lies between them
     assert current is not None and before.bpp < current[0] < after.bpp
     assert min(before.psnr, after.psnr) < current[1] < max(before.psnr, after.psnr)
+
+
+def test_a_setting_chosen_while_the_latents_of_a_large_image_are_measured_gets_its_file(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LARGE_PIXELS", 1_000)
+    measured, latents, release = threading.Event(), work.latents, threading.Event()
+
+    def slow(analysed: work.Analysed, choice: Choice, found: Any, job: Job) -> LatentResult:
+        measured.set()
+        while choice.gain_index != 90 and not release.wait(0.01):
+            job.check()
+        return latents(analysed, choice, found, job)
+
+    monkeypatch.setattr(work, "latents", slow)
+    explorer = make_explorer(picture_file)
+    session = explorer.session
+    wait_for_file(qtbot, explorer)
+    qtbot.waitUntil(measured.is_set, timeout=WAIT_MS)
+    session.set_choice(gain_index=90)
+    qtbot.waitUntil(lambda: session.exact is not None or explorer.controller._file_awaited is not None, timeout=WAIT_MS)
+    release.set()
+    wait_for_file(qtbot, explorer)
+    qtbot.waitUntil(lambda: session.latents is not None and session.latents.choice == session.choice, timeout=WAIT_MS)

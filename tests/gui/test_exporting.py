@@ -131,3 +131,17 @@ def test_the_table_of_numbers_is_complete(window: MainWindow, qtbot: QtBot, tmp_
     assert float(rows["psnr_db"]) == window.session.exact.psnr
     assert int(rows["file_bytes"]) == int(rows["header_bytes"]) + int(rows["z_bytes"]) + int(rows["y_bytes"])
     assert rows["image"] == "waves.png" and rows["prior"] == "joint"
+
+
+def test_a_map_that_is_still_of_the_old_lambda_says_so(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    session, commands = window.session, window.file_commands
+    session.set_choice(gain_index=100)  # its own map is not there yet
+    commands.export_map(tmp_path / "old.npz")
+    qtbot.waitUntil((tmp_path / "old.npz").exists, timeout=WAIT_MS)
+    arrays = np.load(tmp_path / "old.npz")
+    assert arrays["gain_index"] == 48 and "file_bytes" not in arrays.files
+    session.set_map(reference="context")
+    assert window.maps.shown is None
+    with qtbot.waitSignal(session.message) as told:
+        commands.export_map(tmp_path / "none.png")
+    assert told.args == ["There is nothing to save at the moment: save again once it is there.", "warning"]

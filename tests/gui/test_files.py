@@ -184,6 +184,24 @@ def test_of_many_images_passed_over_in_the_list_few_are_read_at_once(
     assert len(reading) == len(LISTED_JOBS) + 1, "and the last one"
 
 
+def test_what_one_opening_has_to_say_is_one_message(
+    files: FileController, told: list, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "MAX_AT_ONCE", 1)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(make_picture(48, 64)).save(tmp_path / name)
+    files.open_paths([tmp_path / name for name in ("a.png", "b.png", "gone.png")])
+    assert told == [("Only the first 1 images were opened.\nThere is no file gone.png.", "error")]
+    wait_for(qtbot, files, "a.png")
+
+
+def test_hidden_companions_and_folders_with_the_suffix_are_no_files(tmp_path: Path) -> None:
+    for name in ("b.jahp", "._b.jahp", "a.png", "._a.png"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.jahp").mkdir()
+    assert files_module._in_folder(tmp_path) == [tmp_path / "a.png", tmp_path / "b.jahp"]
+
+
 # ---------------------------------------------------------------- memory
 
 

@@ -531,6 +531,40 @@ def test_each_view_is_exported_as_picture_and_arrays(window: MainWindow, qtbot: 
         assert arrays["bytes"].tobytes() == damaged.data and arrays["flipped_bits"].tolist() == list(damaged.flips)
 
 
+def test_an_export_says_what_its_picture_shows_while_the_next_one_is_made(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, byte = window.inside, middle_of_y(window)
+    surgery, damage, decoder = inside.surgery.surgery, inside.damage.damage, inside.decoder.decoder
+    decoder.go_to(3)
+    wait_for_moment(qtbot, window, 3)
+    surgery.add(KeepTop(2))
+    edited_of(qtbot, window)
+    damage.move(8 * byte)
+    damaged_of(qtbot, window)
+    for controller in (surgery, damage):
+        monkeypatch.setattr(controller, "_start", lambda: None)
+    surgery.add(ZeroChannel(1))
+    damage.move(8 * byte + 8)
+    for source, old, new in (
+        (EDITED, "Only the 2 most expensive channels", "Channel 1 is zero"),
+        (DAMAGED, f"{byte}.0", f"{byte + 1}.0"),
+    ):
+        for suffix in (".svg", ".npz"):
+            inside.export(source, tmp_path / f"{source.kind}{suffix}")
+            qtbot.waitUntil((tmp_path / f"{source.kind}{suffix}").exists, timeout=WAIT_MS)
+        text = (tmp_path / f"{source.kind}.svg").read_text(encoding="utf-8")
+        assert old in text and new not in text
+    with np.load(tmp_path / "edited.npz") as arrays:
+        assert arrays["edits"].tolist() == ["Only the 2 most expensive channels"]
+    with np.load(tmp_path / "damaged.npz") as arrays:
+        assert arrays["flipped_bits"].tolist() == [8 * byte]
+    decoder.recording = None  # another file is being recorded
+    with qtbot.waitSignal(window.session.message) as told:
+        inside.export(DECODER, tmp_path / "decoder.npz")
+    assert told.args is not None and told.args[1] == "warning" and not (tmp_path / "decoder.npz").exists()
+
+
 def test_exporting_asks_for_a_place_only_where_there_is_something(
     window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The inspector and what each part pays: what they show is the codec's, what the user does reaches the session."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from jahp_gui.codec.latent_coding import LatentMaps, decode_side, measure_latent
 from jahp_gui.gui import charts, theme
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.exact_settings import caption_of, exact_settings
+from jahp_gui.gui.inspecting import LatentSource
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.parts_views import densities
 from jahp_gui.gui.panels.prediction_view import axis_of
@@ -454,6 +456,23 @@ def test_parts_follow_lambda_only_while_they_are_seen(window: MainWindow, qtbot:
     session.set_choice(gain_index=70)
     qtbot.waitUntil(lambda: session.exact is not None and window.jobs.idle, timeout=WAIT_MS)
     assert session.parts is first
+
+
+def test_a_cancelled_measurement_waits_until_it_is_asked_for_again(
+    window: MainWindow, explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, inspection, cost = window.session, explorer.controller.inspection, LatentSource.cost
+    release = threading.Event()
+    monkeypatch.setattr(LatentSource, "cost", lambda *what: release.wait(WAIT_MS / 1000) and cost(*what))
+    window.actions_table["show_parts"].trigger()
+    qtbot.waitUntil(lambda: window.activity.text() == "Measuring every prior", timeout=WAIT_MS)
+    window.cancel()
+    release.set()
+    session.mark(("y", 1, 1))
+    session.results_changed.emit()
+    assert not inspection._rest.isActive() and not window.jobs.is_active("parts")
+    window.show_right_tab(window.maps)
+    show_parts(window, qtbot)
 
 
 def test_parts_are_exported_with_their_settings(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from gui_helpers import WAIT_MS, card_without_context, make_picture, window_of
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -176,6 +176,35 @@ def test_an_image_is_no_original_of_a_file_that_was_chosen_while_it_was_read(
     assert session.current is opened and session.is_fixed and opened.original is None
 
 
+def test_an_image_that_does_not_look_like_the_file_is_opened_by_itself(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session = explorer.session
+    assert session.exact is not None
+    saved, other = tmp_path / "waves.jahp", tmp_path / "other.png"
+    saved.write_bytes(session.exact.data)
+    Image.fromarray(255 - make_picture(64, 96)).save(other)  # as large as the file's picture
+    explorer.files.open_paths([saved])
+    opened = wait_for(qtbot, explorer, "waves.jahp")
+    explorer.files.open_paths([other])
+    assert session.current is opened and wait_for(qtbot, explorer, "other.png") is session.current
+    assert opened.original is None
+
+
+def test_a_file_without_its_original_has_the_bits_of_its_latents(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session, window = explorer.session, window_of(explorer)
+    assert session.exact is not None
+    (tmp_path / "waves.jahp").write_bytes(session.exact.data)
+    explorer.files.open_paths([tmp_path / "waves.jahp"])
+    qtbot.waitUntil(lambda: session.is_fixed and session.shown_file is not None, timeout=WAIT_MS)
+    session.set_choice(gain_index=7)  # what is compressed next is another matter
+    session.set_selection(QRect(16, 0, 32, 48))
+    assert " bit · " in window.numbers.values["region"].text()
+    assert any(text.startswith("y (1, 0): ") for text in window.compare.values_at(QPoint(20, 5)))
+
+
 def test_an_image_that_is_removed_while_it_is_read_stays_away(
     explorer: Explorer, reading: Reading, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -287,6 +316,9 @@ def test_a_cancelled_file_is_told_and_made_when_its_setting_comes_back(
     session.set_effort(1)
     qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
     assert session.choice.effort == 1 and session.stopped is None
+    session.stopped = session.choice
+    session.select(None)
+    assert session.stopped is None  # it was of the image
 
 
 def test_a_model_that_could_not_be_loaded_is_loaded_when_it_is_chosen_again(

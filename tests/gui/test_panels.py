@@ -18,8 +18,10 @@ from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from jahp_gui.codec import Model, analyse, decode, encode, latent_views, metrics
-from jahp_gui.evaluation.classical import get_codec
+from jahp_gui.codec import Encoded, Model, analyse, decode, encode, latent_views, metrics
+from jahp_gui.codec.errors import ImageError
+from jahp_gui.evaluation.classical import ClassicalCodec, get_codec
+from jahp_gui.evaluation.classical_process import CodecProcess
 from jahp_gui.gui import captions, exporting, plotting, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.batch import BatchDialog, compress_folder
@@ -352,6 +354,46 @@ def test_a_side_can_hold_another_prior_at_its_own_lambda(window: MainWindow, qtb
     session.set_choice(gain_index=5)  # the slider moves, the held side stays
     wait_for_file(qtbot, window)
     assert session.sides["a"] is not None and session.sides["a"].picture is side.picture
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "nan", "inf", "much"])
+def test_a_lambda_that_is_no_positive_number_is_told(window: MainWindow, typed: str) -> None:
+    source, picker = Source("prior", "factorized"), window.compare.pickers["a"]
+    window.session.set_compare(a=source)
+    picker.lmbda.setText(typed)
+    picker.lmbda.editingFinished.emit()
+    assert window.session.compare.a == source and "positive number" in window.message_bar.label.text()
+
+
+def test_a_codec_that_cannot_hold_the_image_is_tried_and_told_once(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, tried = window.session, []
+    told: list[str] = []
+    session.message.connect(lambda text, _: told.append(text))
+
+    def refuse(_process: object, codec: ClassicalCodec, *_: object) -> None:
+        tried.append(codec.key)
+        raise ImageError("WebP cannot store it.")
+
+    monkeypatch.setattr(work, "make_classical", refuse)
+    session.set_compare(b=Source("classical", "webp"))
+    qtbot.waitUntil(lambda: bool(told), timeout=WAIT_MS)
+    for _ in range(2):
+        session.compare_changed.emit()
+    assert window.compare.canvas._missing_text("b") == "WebP cannot store it." and not window.jobs.is_active("side b")
+    session.set_choice(gain_index=90)
+    qtbot.waitUntil(lambda: len(tried) == 2 and not window.jobs.is_active("side b"), timeout=WAIT_MS)
+    assert tried == ["webp", "webp"] and told == ["WebP cannot store it."]
+    session.set_compare(b=Source("prior", "context"))
+    assert window.compare.canvas._missing_text("b") == "Being made…"
+
+
+def test_a_codec_that_cannot_hold_the_image_leaves_the_others_their_curves() -> None:
+    rgb = np.zeros((1, 17_000, 3), np.uint8)  # WebP ends at 16,383
+    codecs = [get_codec("webp"), get_codec("jpeg420")]
+    points = work.classical_points(CodecProcess(), rgb, codecs, Job(print, lambda: False))
+    assert {key.name for key, _ in points} == {"jpeg420"}
 
 
 # ---------------------------------------------------------------- latent maps
@@ -785,6 +827,41 @@ def test_two_images_of_one_name_are_no_file_less(tmp_path: Path, tiny_model: Mod
     first, second = compress_folder(tiny_model, choice, tmp_path, tmp_path, Job(print, lambda: False), replace=True)
     assert first.error == "" and "exists already" in second.error
     assert decode((tmp_path / "a.jahp").read_bytes(), model=tiny_model).rgb.shape == (40, 40, 3)
+
+
+def test_an_image_that_needs_too_much_memory_ends_no_batch(
+    tmp_path: Path, tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, side in (("large.png", 40), ("small.png", 24)):
+        Image.fromarray(make_picture(side, side)).save(tmp_path / name)
+
+    def encode_small(model: Model, rgb: np.ndarray, **how: Any) -> Encoded:
+        if len(rgb) == 40:
+            raise RuntimeError("DefaultCPUAllocator: not enough memory")
+        return encode(model, rgb, **how)
+
+    monkeypatch.setattr("jahp_gui.codec.codec.encode", encode_small)
+    large, small = compress_folder(
+        tiny_model, Choice("tiny", "joint", 48), tmp_path, tmp_path, Job(print, lambda: False)
+    )
+    assert large.error.startswith("There is not enough memory") and small.error == ""
+    assert (tmp_path / "small.jahp").exists()
+
+
+def test_a_batch_dialog_follows_the_model_and_the_setting(
+    window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session, model = window.session, window.session.model
+    session.model = None  # as while it is being loaded
+    dialog = BatchDialog(session, explorer.jobs, window)
+    qtbot.addWidget(dialog)
+    dialog.source.setText(str(tmp_path))
+    assert not dialog.start_button.isEnabled()
+    session.model = model
+    session.model_changed.emit()
+    assert dialog.start_button.isEnabled() and dialog.setting.text() == "Joint, λ 0.0128, tiny"
+    session.set_choice(prior="context", gain_index=112)
+    assert dialog.setting.text() == "Context, λ 0.2, tiny"
 
 
 def test_a_batch_can_be_cancelled(window: MainWindow, explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The encoder's effort in the window: quick searches, refining in the background, and the painted region."""
 
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +18,10 @@ from jahp_gui.codec import decode, metrics
 from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.codec.effort import ANNEALING_STEPS
 from jahp_gui.codec.importance import Mask, share_of_bits
-from jahp_gui.gui import jobs
+from jahp_gui.gui import jobs, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.canvas import CompareCanvas
+from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.refining import Kept
 from jahp_gui.gui.results import REFINED, ROUNDED, FileResult, ImageItem, LatentResult
@@ -198,6 +200,70 @@ def test_another_setting_ends_refining(window: MainWindow, qtbot: QtBot, way: st
     wait_for_file(qtbot, session)
     assert current_file(session).choice == session.choice
     assert session.effort == 3 and window.codec.refine.isEnabled()
+
+
+def test_a_target_that_was_reached_leaves_the_refinement(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, searched, release = window.session, [], threading.Event()
+
+    def find(*_: object) -> int:
+        searched.append(session.choice.effort)
+        release.wait(WAIT_MS / 1000)
+        return 20
+
+    monkeypatch.setattr(work, "find_target", find)
+    session.set_target("bytes", 0.5)
+    qtbot.waitUntil(lambda: bool(searched), timeout=WAIT_MS)
+    assert not window.codec.refine.isEnabled() and not window.refining.can_start
+    release.set()
+    qtbot.waitUntil(lambda: session.choice.gain_index == 20 and session.exact is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(window.codec.refine.isEnabled, timeout=WAIT_MS)
+    window.codec.refine.click()
+    qtbot.waitUntil(lambda: session.refining is None, timeout=WAIT_MS)
+    qtbot.wait(2 * REST_MS)
+    assert searched == [0] and session.choice.effort == 2 and session.exact is not None
+
+
+def test_a_refinement_without_any_gain_can_be_operated_on_and_damaged(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jahp_gui.gui.refining.refine", lambda *_: None)
+    session, rounded = window.session, current_latents(window.session)
+    window.codec.refine.click()
+    qtbot.waitUntil(lambda: session.refining is None, timeout=WAIT_MS)
+    assert current_file(session).found is None and current_file(session).choice.effort == 2
+    assert current_latents(session).choice == session.choice and current_latents(session).maps is rounded.maps
+    assert window.inside.surgery.surgery.base is session.latents
+    shown = session.latents
+    session.undo()
+    session.redo()
+    assert session.latents is shown, "edits of it are not made anew"
+
+
+def test_undo_to_a_refinement_that_was_forgotten_leaves_what_can_be_redone(window: MainWindow, qtbot: QtBot) -> None:
+    session = window.session
+    session.set_choice(effort=2)  # whose file is not kept
+    session.remember_choice()
+    session.set_choice(gain_index=60)
+    wait_for_file(qtbot, session)
+    session.undo()
+    wait_for_file(qtbot, session)
+    assert session.choice.effort == 1 and session.choice.gain_index != 60 and session.can_redo
+    session.redo()
+    assert session.choice.gain_index == 60
+    for _ in range(2):
+        session.undo()
+    assert session.choice.effort == 0 and not session.can_undo
+
+
+def test_a_stroke_that_paints_nothing_leaves_the_refinement(window: MainWindow, qtbot: QtBot) -> None:
+    session = window.session
+    refine_until_better(qtbot, window)
+    for tool in ("eraser", "rectangle"):
+        session.set_paint(on=True, tool=tool, size=8)
+        paint(qtbot, window.compare.canvas, (24, 24))
+        assert session.mask is None and session.choice.effort == 2
 
 
 def test_rounded_and_refined_are_compared_like_any_other(window: MainWindow, qtbot: QtBot) -> None:

@@ -94,6 +94,14 @@ def test_a_bad_image_is_told_in_chinese(chinese: None, tmp_path: Path) -> None:
         assert HAN.search(spoken) and not WORDS.search(spoken), (name, text, spoken)
 
 
+def test_pictures_that_were_left_out_are_told_in_chinese(chinese: None, tmp_path: Path) -> None:
+    pages = [Image.fromarray(make_picture(32, 48, seed)) for seed in (1, 2)]
+    for name in ("frames.gif", "pages.tif"):
+        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
+        note = load_image(tmp_path / name).notes[0]
+        assert note.startswith("only the first") and HAN.search(translated(note)), note
+
+
 def test_models_targets_and_places_are_told_in_chinese(chinese: None, tmp_path: Path, tiny_model: Model) -> None:
     rgb = make_picture(32, 48)
     texts = (

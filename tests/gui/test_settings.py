@@ -1,12 +1,13 @@
 """What is wrong with the settings' file or a model's card is told in the window."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gui_helpers import TINY_MODELS
+from gui_helpers import TINY_MODELS, WAIT_MS
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import Card
@@ -88,3 +89,17 @@ def test_a_damaged_card_is_told_and_the_other_models_are_there(
     ]
     assert idle_explorer.session.card is not None
     assert idle_explorer.session.card.model_id == "tiny"
+
+
+def test_settings_that_somebody_has_spoilt_are_the_usual_ones(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, settings_file: Path
+) -> None:
+    settings = Settings(str(settings_file))
+    for key in ("effort", "lmbda", "compare/mode", "compare/opacity"):
+        settings.set(key, "nan")
+    settings.set("compare/gain", "1e30")
+    settings.sync()
+    session = make_explorer(picture_file).session
+    qtbot.waitUntil(lambda: session.current is not None, timeout=WAIT_MS)
+    assert session.effort == 0 and session.lmbda == 0.0128
+    assert (session.compare.mode, session.compare.opacity, session.compare.difference_gain) == ("side", 0.6, 64)

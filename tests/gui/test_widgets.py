@@ -13,6 +13,7 @@ from jahp_gui.gui import theme
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.imaging import Pyramid
 from jahp_gui.gui.jobs import Jobs
+from jahp_gui.gui.panels.message_bar import MessageBar
 from jahp_gui.gui.panels.rd_panel import KEY_ROLE, RdPanel
 from jahp_gui.gui.results import CurvePoint, ImageItem, SeriesKey
 from jahp_gui.gui.session import Session
@@ -63,6 +64,25 @@ def test_the_plot_is_drawn_anew_for_a_screen_of_another_ratio(panel: RdPanel) ->
     panel.view._timer.stop()
     other_ratio(panel.view)
     assert panel.view._timer.isActive()
+
+
+# ---------------------------------------------------------------- messages
+
+
+def test_information_leaves_a_warning_that_nobody_has_closed(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
+    bar.tell("There is no file a.png.", "error")
+    for number in (1, 2):
+        bar.tell(f"Saved {number}.png", "info")
+    assert bar.label.text() == "There is no file a.png.\nSaved 2.png" and bar.level == "error"
+    bar._timer.timeout.emit()
+    assert bar.label.text() == "There is no file a.png." and not bar.isHidden()
+    bar.hide()
+    bar.tell("Saved 3.png", "info")
+    assert bar.label.text() == "Saved 3.png" and bar.level == "info"
+    bar._timer.timeout.emit()
+    assert bar.isHidden()
 
 
 # ---------------------------------------------------------------- a second button

@@ -20,6 +20,7 @@ from jahp_gui.gui.commands import FIGURE_FILTERS
 from jahp_gui.gui.dialogs import SaveDialog
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.panels.compare_panel import ComparePanel
+from jahp_gui.gui.results import ImageItem
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
@@ -124,6 +125,24 @@ def test_an_export_is_of_the_chosen_type(window: MainWindow, qtbot: QtBot, tmp_p
 
 
 # ---------------------------------------------------------------- from one run to the next
+
+
+@pytest.mark.parametrize("meanwhile", ["another image", "another setting"])
+def test_what_has_gone_while_a_place_was_asked_for_is_told(window: MainWindow, tmp_path: Path, meanwhile: str) -> None:
+    session, other = window.session, ImageItem("other.png")
+    session.add_items([other])
+    told: list[tuple[str, str]] = []
+    session.message.connect(lambda *message: told.append(message))
+    change = {
+        "another image": lambda: session.select(other),
+        "another setting": lambda: session.set_choice(gain_index=3),
+    }
+    QTimer.singleShot(0, change[meanwhile])
+    enter("a.jahp")
+    window.file_commands.save()
+    sentences = {"another image": "another image is shown", "another setting": "nothing to save at the moment"}
+    assert len(told) == 1 and sentences[meanwhile] in told[0][0] and told[0][1] == "warning"
+    assert window.jobs.is_free(f"write {tmp_path / 'a.jahp'}") and not (tmp_path / "a.jahp").exists()
 
 
 def test_paths_of_the_command_line_are_kept_for_runs_from_other_folders(

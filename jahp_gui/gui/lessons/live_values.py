@@ -55,7 +55,6 @@ class FileNumbers:
 class ValueKind:
     """pattern: how it is written. priors: how many it takes, 1 may be left out. read: None while it is being made."""
 
-    meaning: str
     pattern: str
     priors: int
     read: Callable[["LiveValues", ValueName], float | None]
@@ -204,6 +203,11 @@ def of_file(number: Callable[[FileNumbers], float | None]) -> Callable[[LiveValu
     return read
 
 
+def z_share(file: FileNumbers) -> float:
+    """Percent of the bytes of ẑ and ŷ that ẑ takes."""
+    return 100 * file.z_bytes / max(file.z_bytes + file.y_bytes, 1)
+
+
 def saving(values: LiveValues, name: ValueName) -> float | None:
     """Percent of the bytes of ẑ and ŷ that the second prior saves of the first one's."""
     if values.lacks(name):
@@ -237,6 +241,7 @@ def of_session(number: Callable[[Session], float | None]) -> Callable[[LiveValue
 
 
 def samples(session: Session) -> float | None:
+    """Numbers in the image: three for each pixel."""
     size = session.current.size if session.current is not None else None
     return None if size is None else float(3 * size[0] * size[1])
 
@@ -269,42 +274,24 @@ def position_count(result: LatentResult) -> float:
 
 
 VALUES: dict[str, ValueKind] = {
-    "prior": ValueKind("the prior that is chosen", "", 0, lambda values, name: UNKNOWN),
-    "lambda": ValueKind(
-        "λ", "{:.4g}", 1, lambda values, name: values.session.lmbda_at(values.choice_of(name).gain_index)
-    ),
-    "bytes": ValueKind("bytes of the file", "{:,.0f}", 1, of_file(lambda file: file.n_bytes)),
-    "bpp": ValueKind("bits per pixel of the file", "{:.3f}", 1, of_file(lambda file: file.bpp)),
-    "psnr": ValueKind("PSNR in dB", "{:.2f}", 1, of_file(lambda file: file.psnr)),
-    "y-bytes": ValueKind("bytes of the latents ŷ", "{:,.0f}", 1, of_file(lambda file: file.y_bytes)),
-    "z-bytes": ValueKind("bytes of the side information ẑ", "{:,.0f}", 1, of_file(lambda file: file.z_bytes)),
-    "z-share": ValueKind(
-        "percent of the bytes of ẑ and ŷ that ẑ takes",
-        "{:.1f}\u00a0%",
-        1,
-        of_file(lambda file: 100 * file.z_bytes / max(file.z_bytes + file.y_bytes, 1)),
-    ),
-    "decode-seconds": ValueKind("seconds to decode the file", "{:.2f}", 1, of_file(lambda file: file.decode_seconds)),
-    "saving": ValueKind("percent of ẑ and ŷ that the second prior saves of the first", "{:.1f}\u00a0%", 2, saving),
-    "growth": ValueKind("percent that the file of a tick is larger than the one before", "{:.0f}\u00a0%", 1, growth),
-    "samples": ValueKind("numbers in the image: three for each pixel", "{:,.0f}", 0, of_session(samples)),
-    "latents": ValueKind("latents ŷ of the image", "{:,.0f}", 0, of_latents(lambda result: float(result.y_hat.size))),
-    "zeros": ValueKind("percent of the latents ŷ that are zero", "{:.0f}\u00a0%", 0, of_latents(zeros)),
-    "explained": ValueKind(
-        "percent of Σŷ² that the means μ of a prior take away", "{:.0f}\u00a0%", 1, of_latents(explained)
-    ),
-    "dearest-share": ValueKind(
-        "percent of the bits of ŷ in the dearest tenth of the positions", "{:.0f}\u00a0%", 1, of_latents(dearest_share)
-    ),
-    "positions": ValueKind("positions of latents", "{:,.0f}", 0, of_latents(position_count)),
-    "fronts": ValueKind("fronts of the wavefront", "{:,.0f}", 0, of_latents(front_count)),
-    "speed-up": ValueKind(
-        "positions per front",
-        "{:.1f}",
-        0,
-        of_latents(lambda result: position_count(result) / front_count(result)),
-    ),
-    "bd": ValueKind(
-        "BD-rate in percent against the curve that the plot compares with", "{:+.1f}\u00a0%", 1, LiveValues.bd_rate
-    ),
+    "prior": ValueKind("", 0, lambda values, name: UNKNOWN),
+    "lambda": ValueKind("{:.4g}", 1, lambda values, name: values.session.lmbda_at(values.choice_of(name).gain_index)),
+    "bytes": ValueKind("{:,.0f}", 1, of_file(lambda file: file.n_bytes)),
+    "bpp": ValueKind("{:.3f}", 1, of_file(lambda file: file.bpp)),
+    "psnr": ValueKind("{:.2f}", 1, of_file(lambda file: file.psnr)),
+    "y-bytes": ValueKind("{:,.0f}", 1, of_file(lambda file: file.y_bytes)),
+    "z-bytes": ValueKind("{:,.0f}", 1, of_file(lambda file: file.z_bytes)),
+    "z-share": ValueKind("{:.1f}\u00a0%", 1, of_file(z_share)),
+    "decode-seconds": ValueKind("{:.2f}", 1, of_file(lambda file: file.decode_seconds)),
+    "saving": ValueKind("{:.1f}\u00a0%", 2, saving),
+    "growth": ValueKind("{:.0f}\u00a0%", 1, growth),
+    "samples": ValueKind("{:,.0f}", 0, of_session(samples)),
+    "latents": ValueKind("{:,.0f}", 0, of_latents(lambda result: float(result.y_hat.size))),
+    "zeros": ValueKind("{:.0f}\u00a0%", 0, of_latents(zeros)),
+    "explained": ValueKind("{:.0f}\u00a0%", 1, of_latents(explained)),
+    "dearest-share": ValueKind("{:.0f}\u00a0%", 1, of_latents(dearest_share)),
+    "positions": ValueKind("{:,.0f}", 0, of_latents(position_count)),
+    "fronts": ValueKind("{:,.0f}", 0, of_latents(front_count)),
+    "speed-up": ValueKind("{:.1f}", 0, of_latents(lambda result: position_count(result) / front_count(result))),
+    "bd": ValueKind("{:+.1f}\u00a0%", 1, LiveValues.bd_rate),
 }

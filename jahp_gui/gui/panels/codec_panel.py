@@ -264,14 +264,11 @@ class CodecPanel(QWidget):
         if not self.entry.isModified():
             return
         self.entry.setModified(False)
-        try:
-            lmbda = float(self.entry.text().replace(",", "."))
-        except ValueError:
-            lmbda = 0.0
-        if lmbda > 0:
-            self.session.set_lmbda(lmbda)
-        else:
+        lmbda = captions.read_lmbda(self.entry.text())
+        if lmbda is None:
             self.session.tell(tr("λ is a positive number, such as 0.0128."), "warning")
+        else:
+            self.session.set_lmbda(lmbda)
         self.entry.setText(captions.lmbda_text(self.session.lmbda))
 
     def _choose_target(self) -> None:

@@ -102,12 +102,12 @@ class SourcePicker(QWidget):
         source, card = self.source, self.session.card
         if source.kind != "prior" or card is None:
             return
-        text = self.lmbda.text().strip().replace(",", ".")
-        try:
-            index = gain_index_of(float(text), card.lmbda_anchors) if text else None
-        except ValueError:
+        text = self.lmbda.text().strip()
+        lmbda = captions.read_lmbda(text)
+        if text and lmbda is None:
             self.session.tell(tr("λ is a positive number, such as 0.0128."), "warning")
             return
+        index = None if lmbda is None else gain_index_of(lmbda, card.lmbda_anchors)
         self.session.set_compare(**{self.side: Source("prior", source.name, index)})
 
 
@@ -277,7 +277,7 @@ class ComparePanel(QWidget):
                 texts.append(f"{name.upper()} {red} {green} {blue}")
         latents = session.latents
         column, row = x // Y_STRIDE, y // Y_STRIDE
-        if latents is not None and latents.choice in (session.choice, session.choice.rounded):
+        if latents is not None and latents.choice in (session.shown_choice, session.shown_choice.rounded):
             bits = float(latents.maps.bits[row, column].sum())
             texts.append(tr("y ({column}, {row}): {bits:.1f} bit").format(column=column, row=row, bits=bits))
         return texts

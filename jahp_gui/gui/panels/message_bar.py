@@ -12,7 +12,10 @@ SIGNS = {"info": "ⓘ", "warning": "⚠", "error": "✕"}
 
 
 class MessageBar(QFrame):
-    """Shows the newest message; information goes by itself, warnings and errors wait to be closed or replaced."""
+    """Shows the newest message; information goes by itself, warnings and errors wait to be closed or replaced.
+
+    Information never replaces a warning or an error: it stands below it until it goes.
+    """
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -32,20 +35,29 @@ class MessageBar(QFrame):
         layout.addWidget(self.label, 1)
         layout.addWidget(close)
         self._timer = QTimer(self, singleShot=True)
-        self._timer.timeout.connect(self.hide)
-        self.level = "info"
+        self._timer.timeout.connect(self._drop_information)
+        self.level, self._text = "info", ""
         theme.switch.changed.connect(self._paint_sign)
         self.hide()
 
     def tell(self, text: str, level: str) -> None:
-        self.label.setText(text)
-        self.level = level
-        self._paint_sign()
-        self.show()
+        if level == "info" and self.level != "info" and not self.isHidden():
+            self.label.setText(f"{self._text}\n{text}")
+        else:
+            self.label.setText(text)
+            self.level, self._text = level, text
+            self._paint_sign()
+            self.show()
         if level == "info":
             self._timer.start(INFO_MS)
         else:
             self._timer.stop()
+
+    def _drop_information(self) -> None:
+        if self.level == "info":
+            self.hide()
+        else:
+            self.label.setText(self._text)
 
     def _paint_sign(self) -> None:
         name = {"info": "accent", "warning": "warning", "error": "error"}[self.level]

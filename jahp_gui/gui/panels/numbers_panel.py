@@ -150,8 +150,9 @@ class NumbersPanel(QWidget):
         left, top, width, height = selection.x(), selection.y(), selection.width(), selection.height()
         texts = [f"{width}×{height}"]
         latents, item = session.latents, session.current
-        if latents is not None and latents.choice == session.choice and item is not None and item.size is not None:
-            bits = region_bits(latents.summed, Region(left, top, width, height), *item.size)
+        size = item.size if item is not None else None
+        if latents is not None and size is not None and latents.choice == session.shown_choice:
+            bits = region_bits(latents.summed, Region(left, top, width, height), *size)
             texts.append(f"{bits:,.0f} {tr('bit')} · {bits / (width * height):.3f} bpp")
         file = session.shown_file
         if file is not None and item is not None and item.original is not None:

@@ -1,14 +1,12 @@
 """Tabs in as many rows as it takes to read every one of them: those of a `QTabWidget` would be cut off or scroll."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QSizePolicy, QStackedWidget, QToolButton, QWidget
 
 
 class ViewSwitch(QWidget):
     """A button for every page of a stack; arrow keys go from one to the next."""
-
-    changed = Signal()
 
     def __init__(self, stack: QStackedWidget, parent: QWidget | None = None):
         super().__init__(parent)
@@ -51,7 +49,6 @@ class ViewSwitch(QWidget):
         button = self.buttons.button(number)
         if button is not None:
             button.setChecked(True)
-            self.changed.emit()
 
     def _arrange(self) -> None:
         """Equally wide columns, in the fewest rows of equal length in which every title can be read."""
