@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LIKELIHOOD_FLOOR = 1e-9
+WIDTHS = (3, 3, 3)  # of the hidden layers
 
 
 class FactorizedDensity(nn.Module):
@@ -15,10 +16,10 @@ class FactorizedDensity(nn.Module):
     c = f_K ∘ … ∘ f_1, f_k(x) = g_k(softplus(H_k) x + b_k), g_k(x) = x + tanh(a_k) tanh(x), the last one a sigmoid.
     """
 
-    def __init__(self, channels: int, init_scale: float = 10.0, widths: tuple[int, ...] = (3, 3, 3)):
+    def __init__(self, channels: int, init_scale: float = 10.0):
         super().__init__()
-        sizes = (1, *widths, 1)
-        scale = init_scale ** (1 / (len(widths) + 1))
+        sizes = (1, *WIDTHS, 1)
+        scale = init_scale ** (1 / (len(WIDTHS) + 1))
         self.matrices = nn.ParameterList()
         self.biases = nn.ParameterList()
         self.factors = nn.ParameterList()
@@ -39,7 +40,7 @@ class FactorizedDensity(nn.Module):
         return h[:, 0, :]
 
     def interval_bits(self, low: Tensor, high: Tensor) -> Tensor:
-        """−log2 of the probability between `low` and `high`, both (B, C, h, w): of their shape and dtype, autocast or not."""
+        """−log2 of the probability between `low` and `high`, both (B, C, h, w): shape and dtype of theirs."""
         batch, channels, height, width = low.shape
 
         def logits_of(x: Tensor) -> Tensor:

@@ -156,15 +156,9 @@ class GaussianPrior(Prior):
         told = z_bits = None
         if self.hyperprior is not None:
             told, z_bits = self.hyperprior(y, gain, position)
-        return Bits(self.conditional_bits(y, told, position, keep), z_bits)
-
-    def conditional_bits(
-        self, y: Quantised, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None
-    ) -> Tensor:
-        """−log2 p(ŷ | ẑ) of latents (B, M, h, w), of the same shape, given what h_s told where there is one."""
         mean, scale = self.predict(y.value, told, position, keep)
         with torch.autocast(scale.device.type, enabled=False):
-            return bits_of_quantised(lambda value: mixture_bits(value - mean, scale), y)
+            return Bits(bits_of_quantised(lambda value: mixture_bits(value - mean, scale), y), z_bits)
 
     def predict(
         self, y_hat: Tensor, told: HyperPrediction | None, position: Tensor, keep: Tensor | None = None

@@ -47,9 +47,9 @@ class Kills:
         return f"| {what} | {self.tried:,} | {self.damaged:,} |"
 
 
-def kill_while_writing(folder: Path, kills: int, seed: int = 0) -> Kills:
+def kill_while_writing(folder: Path, kills: int) -> Kills:
     """Kill `kills` processes. Forks: this one must not have threads."""
-    rng = random.Random(seed)
+    rng = random.Random(0)
     path = folder / "a.jahp"
     damaged = in_the_middle = 0
     for number in range(kills):
