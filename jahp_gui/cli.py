@@ -46,6 +46,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a λ must not end the program on a terminal that has none
             stream.reconfigure(errors="replace")
@@ -68,16 +69,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USER_ERROR
 
 
+def open_streams() -> None:
+    """Streams that whoever started the program has closed (`>&-`): what is said goes nowhere, not into another one."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (until the program ends)
+
+
 def run(arguments: Sequence[str]) -> int:
     chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
     parser, command = build_parsers(chosen)
     try:
         # Files may follow options, which only a parser without subparsers can tell apart.
-        args = parser.parse_args(arguments) if command is None else command.parse_intermixed_args(arguments[1:])
+        words = dashes_resolved(arguments[1:])
+        args = parser.parse_args(arguments) if command is None else command.parse_intermixed_args(words)
     except SystemExit:  # argparse has printed the help or the version
         return 0
     with memory_named(f"jahp {chosen}"):
         return args.run(args)
+
+
+def dashes_resolved(arguments: Sequence[str]) -> list[str]:
+    """Everything after -- is a file, whatever it begins with: argparse forgets it where files may follow options."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    files = arguments[at + 1 :]
+    return [*arguments[:at], *(f"./{file}" if file.startswith("-") and file != "-" else file for file in files)]
 
 
 def build_parsers(chosen: str | None) -> tuple[Parser, argparse.ArgumentParser | None]:

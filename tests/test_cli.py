@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zlib
 from importlib import import_module
 from pathlib import Path
@@ -169,6 +170,19 @@ def test_targets_are_met_within_two_percent(tmp_path: Path, capsys: Capture, opt
     value = wanted / 1000 if key == "bytes" else wanted
     found = told(capsys, "encode", source, str(tmp_path / "x.jahp"), "--model", "tiny", option, str(value))
     assert found["files"][0][key] == pytest.approx(wanted, rel=0.02)
+    assert main(["encode", "--help"]) == 0
+    assert capsys.readouterr().out.count("within 2%") == 3
+
+
+def test_the_seconds_of_a_target_are_those_of_the_whole_search(
+    photo: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any, **options: Any) -> codec.Encoded:
+        time.sleep(0.3)
+        return codec.encode(*arguments[:2])
+
+    monkeypatch.setattr(codec, "encode_to_target", slow)
+    assert told(capsys, "encode", photo, "--model", "tiny", "--target-kb", "1")["files"][0]["seconds"] >= 0.3
 
 
 def test_a_target_out_of_reach_is_refused_by_a_sentence_that_names_file_and_unit(photo: str, capsys: Capture) -> None:
@@ -189,6 +203,20 @@ def test_a_folder_is_encoded_and_decoded_into_another(photo: str) -> None:
     assert sorted(os.listdir("out/packed")) == ["a.jahp", "b.jahp", "photo.jahp"]
     assert main(["decode", "out/packed", "--out-dir", "back"]) == 0
     assert sorted(os.listdir("back")) == ["a.png", "b.png", "photo.png"]
+
+
+def test_a_folder_of_files_in_capitals_is_decoded_and_one_that_cannot_be_listed_is_not_called_empty(
+    packed: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkdir("packed")
+    os.rename(packed, "packed/PHOTO.JAHP")
+    assert main(["decode", "packed", "--out-dir", "back"]) == 0
+    assert os.listdir("back") == ["PHOTO.png"]
+    capsys.readouterr()
+    monkeypatch.setattr(Path, "iterdir", failing(PermissionError(13, "Permission denied")))
+    assert "packed is no folder that can be listed (Permission denied)" in refused(
+        capsys, "decode", "packed", "--out-dir", "more"
+    )
 
 
 def test_one_bad_file_does_not_stop_the_others(photo: str, capsys: Capture) -> None:
@@ -238,9 +266,23 @@ def test_a_decoded_picture_never_replaces_the_original_unasked(photo: str, capsy
 
 
 def test_a_second_input_is_not_taken_for_the_output(photo: str, packed: str, capsys: Capture) -> None:
-    for arguments in (("encode", photo, "second.JPG"), ("decode", packed, "second.jahp")):
-        assert "--out-dir" in refused(capsys, *arguments, "--force")
+    for name in ("second.JPG", "second.heic", "second.DNG", "second.psd"):
+        assert "--out-dir" in refused(capsys, "encode", photo, name, "--force")
+    assert "--out-dir" in refused(capsys, "decode", packed, "second.jahp", "--force")
+    assert "second.JAHP is named like an input" in refused(capsys, "maps", packed, "second.JAHP", "--force")
     assert sorted(os.listdir()) == [packed, photo]
+
+
+@pytest.mark.parametrize("command", ["encode photo photo", "encode photo.png link", "decode x.png x.png", "maps x x"])
+def test_the_input_itself_is_never_replaced(packed: str, capsys: Capture, command: str) -> None:
+    shutil.copy("photo.png", "photo")
+    os.symlink("photo.png", "link")
+    for name in ("x.png", "x"):
+        shutil.copy(packed, name)
+    before = {name: Path(name).read_bytes() for name in os.listdir()}
+    model = ["--model", "tiny"] if command.startswith("encode") else []
+    assert "is the input itself" in refused(capsys, *command.split(), "--force", *model)
+    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
 
 
 def test_a_failed_command_leaves_nothing_behind(packed: str, capsys: Capture) -> None:
@@ -248,6 +290,20 @@ def test_a_failed_command_leaves_nothing_behind(packed: str, capsys: Capture) ->
     refused(capsys, "decode", "cut.jahp")
     refused(capsys, "maps", "cut.jahp", "cut.npz")
     assert sorted(os.listdir()) == ["cut.jahp", packed, "photo.png"]
+
+
+@pytest.mark.parametrize("options", ["--model none", "--model tiny --prior best"])
+def test_a_refused_command_makes_no_folder(photo: str, capsys: Capture, options: str) -> None:
+    refused(capsys, "encode", photo, "--out-dir", "out", *options.split())
+    assert os.listdir() == [photo]
+
+
+def test_a_picture_that_its_format_has_no_room_for_is_refused_before_it_is_decoded(photo: str, capsys: Capture) -> None:
+    header = container.Header(2, 48, "tiny", bytes(6), 66_000, 1, bytes(4))
+    Path("wide.jahp").write_bytes(container.pack(header, b"", b""))
+    for name, image_format in (("x.webp", "WEBP"), ("x.jpg", "JPEG")):
+        assert f"{image_format} has no room for 66000 x 1 pixels" in refused(capsys, "decode", "wide.jahp", name)
+    assert "other weights" in refused(capsys, "decode", "wide.jahp", "x.png")
 
 
 # ---------------------------------------------------------------- mistakes
@@ -388,7 +444,48 @@ def test_a_full_disk_behind_standard_output_is_told_in_one_line(packed: str) -> 
     ]
 
 
+def test_after_two_dashes_a_file_may_begin_with_one(photo: str) -> None:
+    os.rename(photo, "-holiday.png")
+    encode("--lmbda", "0.05", "--", "-holiday.png")
+    assert main(["decode", "--", "-holiday.jahp", "-back.png"]) == 0
+    assert sorted(os.listdir()) == ["-back.png", "-holiday.jahp", "-holiday.png"]
+
+
 # ---------------------------------------------------------------- pipes and terminals
+
+
+def close(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    """As Python has it where a program is started with `>&-`."""
+    monkeypatch.setattr(sys, stream, None)
+    monkeypatch.setattr(sys, f"__{stream}__", None)
+
+
+def test_closed_streams_are_done_without(packed: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    close(monkeypatch, "stdin")
+    assert "Standard input is closed" in refused(capsys, "info", "-")
+    assert "Standard input is closed" in refused(capsys, "decode", "-", "x.png")
+    close(monkeypatch, "stdout")
+    assert main(["decode", packed, "x.png"]) == 0
+    assert pixels("x.png").shape == (97, 130, 3)
+    capsys.readouterr()
+    assert "Standard output is closed" in refused(capsys, "decode", packed, "-")
+
+
+def test_what_a_closed_standard_error_cannot_take_is_not_written_elsewhere(
+    packed: str, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close(monkeypatch, "stderr")
+    assert main(["info", "missing.jahp"]) == 2
+    assert main(["decode", packed, "-", "--json"]) == 0
+    assert pixels(io.BytesIO(capsysbinary.readouterr().out)).shape == (97, 130, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+def test_a_program_started_with_closed_streams_ends_well(packed: str) -> None:
+    command = [sys.executable, "-m", "jahp_gui", "info", packed]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], env=environment, check=False)
+    assert done.returncode == 0
 
 
 def test_standard_input_and_output_carry_the_same_bytes_as_files(photo: str) -> None:

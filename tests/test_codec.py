@@ -1,5 +1,6 @@
 """Images to files and back through the Python API."""
 
+import math
 import re
 import subprocess
 import sys
@@ -155,6 +156,30 @@ def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
     with pytest.raises(UsageError, match="nearest is less"):
         found(2 * largest)
     assert refined == [], "what no search can mend is told before it"
+
+
+def test_a_psnr_that_no_search_reaches_is_refused_before_it(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    rgb, plain = photo(64, 64), target.encode_searched
+    largest = metrics.psnr(rgb, decode(encode(tiny_model, rgb, lmbda=0.2, effort=1).data, model=tiny_model).rgb)
+
+    def search(problem: Problem, effort: int) -> Encoded:
+        assert effort == 1
+        return plain(problem, 0)
+
+    monkeypatch.setattr(target, "encode_searched", search)
+    with pytest.raises(UsageError, match="nearest is less"):
+        encode_to_target(tiny_model, rgb, Target("psnr", 1.2 * largest), effort=3)
+
+
+def test_a_refined_file_without_any_error_ends_the_search(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "encode_searched", lambda problem, effort: effort)
+
+    def reached(self: Target, effort: int, problem: Problem) -> float:
+        return math.inf if effort > 1 else 30 + problem.gain_index / 10
+
+    monkeypatch.setattr(Target, "reached_by", reached)
+    with pytest.raises(UsageError, match="nearest is more, inf dB"):
+        encode_to_target(tiny_model, photo(64, 64), Target("psnr", 35), effort=2)
 
 
 def test_targets_out_of_reach_say_which_side(tiny_model: Model) -> None:

@@ -375,6 +375,55 @@ def test_a_target_with_effort(tiny_model: Model, rgb: np.ndarray) -> None:
     assert np.array_equal(decode(searched.data, model=tiny_model).y_hat, searched.y_hat)
 
 
+def test_a_target_of_psnr_is_met_by_errors_that_count_as_the_mask_says(
+    tiny_model: Model, rgb: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey = np.full(rgb.shape[:2], 20, np.uint8)
+    grey[:50] = 255
+    weights = grey / np.float32(255)
+    photo, mask, packed = (str(tmp_path / name) for name in ("photo.png", "mask.png", "photo.jahp"))
+    Image.fromarray(rgb).save(photo)
+    Image.fromarray(np.dstack([grey] * 3 + [np.full_like(grey, 255)])).save(mask)
+    options = ["--model", "tiny", "--effort", "1", "--importance", mask, "--json"]
+    assert main(["encode", photo, packed, *options, "--psnr", "--lmbda", "0.03"]) == 0
+    wanted = json.loads(capsys.readouterr().out)["files"][0]
+    assert abs(wanted["weighted_psnr"] - wanted["psnr"]) > 0.3
+    assert main(["encode", photo, packed, *options, "--force", "--target-psnr", str(wanted["weighted_psnr"])]) == 0
+    found = json.loads(capsys.readouterr().out)["files"][0]
+    picture = decode(Path(packed).read_bytes(), model=tiny_model).rgb
+    assert found["weighted_psnr"] == metrics.psnr(rgb, picture, weights)
+    assert found["weighted_psnr"] == pytest.approx(wanted["weighted_psnr"], abs=0.05)
+    errors = np.square(rgb.astype(float) - picture) * weights[..., None]
+    assert found["weighted_psnr"] == pytest.approx(10 * np.log10(255**2 * 3 * weights.sum() / errors.sum()))
+
+
+def test_a_mask_is_refused_where_it_is_even_and_its_changes_are_told(
+    rgb: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, mask = str(tmp_path / "photo.png"), str(tmp_path / "mask.png")
+    Image.fromarray(rgb).save(photo)
+    command = ["encode", photo, "--model", "tiny", "--effort", "1", "--importance", mask]
+    for level in (0, 99, 255):
+        Image.new("L", rgb.shape[1::-1], level).save(mask)
+        assert main(command) == 2
+        assert "The mask is the same everywhere" in capsys.readouterr().err
+    clear = Image.new("LA", rgb.shape[1::-1], (0, 255))
+    clear.putpixel((3, 4), (0, 0))
+    clear.save(mask)
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["notes"] == ["mask: transparency composited on white"]
+
+
+def test_the_synthesis_is_copied_once_for_all_tiles(
+    tiny_model: Model, rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, copy = [], Model.copy_of_synthesis
+    monkeypatch.setattr(Model, "copy_of_synthesis", lambda model: copies.append(model) or copy(model))
+    monkeypatch.setattr(sys.modules["jahp_gui.codec.effort.search"], "TILE_SIDE", 4)
+    encode(tiny_model, rgb, effort=1)
+    assert len(copies) == 2, "for the gradient, and for the curvature"
+
+
 def test_the_command_line(tmp_path: Path, rgb: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
     photo, mask = str(tmp_path / "photo.png"), str(tmp_path / "mask.png")
     Image.fromarray(rgb).save(photo)

@@ -609,6 +609,39 @@ def test_a_models_own_folder_may_be_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert decode(encoded.data).model.card.model_id == "mine"
 
 
+def test_folders_that_may_not_be_entered_hide_no_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Model
+) -> None:
+    """Staged: nothing is forbidden to root."""
+    locked, home = tmp_path / "mine" / "a-locked", tmp_path / "home"
+    for folder in (locked, home):
+        folder.mkdir(parents=True)
+    shutil.copytree(tiny_model.card.folder, tmp_path / "mine" / "tiny")
+    stat, listdir, scandir, open_file = os.stat, os.listdir, os.scandir, io.open
+
+    def unless_locked(call: Callable) -> Callable:
+        def guarded(path: Any = ".", *arguments: Any, **options: Any) -> Any:
+            if str(path).startswith((f"{locked}{os.sep}", f"{home}{os.sep}")) or path == home:
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *arguments, **options)
+
+        return guarded
+
+    for module, name, call in ((os, "stat", stat), (os, "listdir", listdir), (os, "scandir", scandir)):
+        monkeypatch.setattr(module, name, unless_locked(call))
+    monkeypatch.setattr(io, "open", unless_locked(open_file))  # what Path.open calls
+    monkeypatch.setenv("JAHP_MODELS", os.pathsep.join((str(home), str(tmp_path / "mine"))))
+    sentences: list[str] = []
+    assert "tiny" in [card.model_id for card in installed_models(sentences)]
+    assert sentences == [
+        f"The models in {home} cannot be listed (Permission denied); change its permissions, or JAHP_MODELS.",
+        f"The model card {locked / CARD} cannot be read (Permission denied).",
+    ]
+    assert find_model("tiny").folder == tmp_path / "mine" / "tiny"
+    assert complaint(lambda: find_model("none"), UnknownModelError).startswith("There is no model named 'none' here")
+    assert "cannot be read" in complaint(lambda: find_model(locked), ModelError)
+
+
 def test_a_user_without_a_home_has_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from jahp_gui.codec import images
 from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError, OutputError
-from jahp_gui.codec.images import IMAGE_SUFFIXES, find_images, load_image, save_image, write_atomically
+from jahp_gui.codec.images import IMAGE_SUFFIXES, find_files, find_images, load_image, save_image, write_atomically
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 ROUNDED = "16 bits per channel rounded to 8"
@@ -190,6 +190,7 @@ def test_heic_without_pillow_heif_names_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # makes the import fail
     with pytest.raises(ImageError, match=r"^a\.heic is a HEIC image, .* `pip install pillow-heif`\.$"):
         load_image(b"\0\0\0\x18ftypheic" + bytes(20), name="a.heic")
+    assert {".heic", ".heif", ".hif"} <= IMAGE_SUFFIXES, "such a photo is not left out in silence"
 
 
 def test_the_content_decides_about_the_format_and_not_the_suffix(tmp_path):
@@ -251,6 +252,28 @@ def test_16_bit_grey_is_rounded_and_not_clipped(kind):
     loaded = load_image(data)
     assert np.array_equal(loaded.rgb, np.stack([EIGHT_BIT] * 3, -1)[None])
     assert loaded.notes[0] == ROUNDED
+
+
+@pytest.mark.parametrize("kind", ["jp2", "j2k", "avif", "heic"])
+def test_colour_that_its_decoder_reduces_to_8_bits_is_told(kind):
+    if kind == "heic":
+        pillow_heif = pytest.importorskip("pillow_heif")
+        file = io.BytesIO()
+        pillow_heif.from_bytes("RGB;16", (64, 64), bytes(64 * 64 * 6)).save(file)
+        data, bits = file.getvalue(), 10
+    elif kind == "avif":
+        coded = bytearray(encoded(photo(), "AVIF"))
+        coded[coded.index(b"av1C") + 6] |= 0x60  # high_bitdepth, twelve_bit
+        at = coded.index(b"pixi") + 9
+        coded[at : at + 3] = [12] * 3
+        data, bits = bytes(coded), 12
+    else:
+        coded = bytearray(encoded(photo(), "JPEG2000", no_jp2=kind == "j2k"))
+        at = coded.index(b"\xff\x4f\xff\x51") + 42
+        coded[at : at + 9 : 3] = [15] * 3  # Ssiz
+        data, bits = bytes(coded), 16
+    loaded = load_image(data)
+    assert loaded.notes[0] == f"{bits} bits per channel reduced to 8"
 
 
 def test_white_is_zero_is_minded_at_16_bits_as_at_8():
@@ -669,6 +692,18 @@ def test_a_folder_lists_its_images_by_name_without_what_lies_deeper(tmp_path):
         with pytest.raises(ImageError) as error:
             find_images(wrong)
         assert one_sentence(error, wrong)
+    assert [path.name for path in find_files(tmp_path, {".txt"})] == ["c.txt"]
+
+
+def test_a_folder_whose_files_may_not_be_looked_at_is_no_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "a.png").touch()
+
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    with pytest.raises(ImageError, match=r"can be listed \(Permission denied\)"):
+        find_images(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.PPM", "a.bmp", "a.tif", "a.tiff", "a.webp", "a"])
@@ -713,6 +748,15 @@ def test_what_cannot_be_saved_is_refused_with_one_sentence(tmp_path):
     with pytest.raises(OutputError, match="WEBP has no room for 1 x 20000 pixels"):
         save_image(np.zeros((20000, 1, 3), np.uint8), tmp_path / "tall.webp")
     assert sorted(os.listdir(tmp_path)) == ["folder.png", "there.png"]
+
+
+def test_too_little_memory_to_save_is_not_called_a_limit_of_the_format(tmp_path, monkeypatch):
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "save", exhausted)
+    with pytest.raises(MemoryError):
+        save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / "a.png")
 
 
 def test_force_replaces_a_file_but_neither_a_folder_nor_a_device(tmp_path):

@@ -152,7 +152,7 @@ def test_the_synthesis_to_differentiate_is_a_copy() -> None:
     model = Model.load("tiny")
     data = encode(model, RGB).data
     expected = decode(data, model=model).rgb
-    for parameter in model.synthesis_network.parameters():
+    for parameter in model.copy_of_synthesis().parameters():
         parameter.data.zero_()
     assert np.array_equal(decode(data, model=model).rgb, expected)
 

@@ -89,9 +89,9 @@ def encode(
 ) -> Encoded:
     """Compress uint8 (H, W, 3). λ is rounded to the model's nearest gain index; None is a λ in the middle.
 
-    effort: 0 … 3, how long latents are searched that are better than those of rounding (see `codec.effort`). weights:
-    float32 (H, W) in 0 … 1, how much the error of each pixel counts; needs an effort. `progress` is told the fraction
-    of the search; whatever it raises ends it.
+    effort: 0 … 3, how long latents are searched that cost less than those of rounding (see `codec.effort`); that they
+    do is made sure of only where the model is made for MS-SSIM. weights: float32 (H, W) in 0 … 1, how much the error of
+    each pixel counts; needs an effort. `progress` is told the fraction of the search; whatever it raises ends it.
     Raises `UsageError` for an image that is no such array, a prior that the model does not have, a λ that is not
     positive, an effort there is not, and weights of another size or range or without an effort; `ModelError` where the
     model's files are damaged.
@@ -114,16 +114,13 @@ def encode_y(
     width: int,
     prior: str,
     gain_index: int,
-    watch: Stopwatch | None = None,
     progress: Progress | None = None,
 ) -> Encoded:
     """Compress cached latents y float32 (h, w, M) of an image of (height, width): λ never needs the analysis again.
 
     `progress` is told the fraction written now and then; whatever it raises ends it. So here and below.
     """
-    watch = watch or Stopwatch()
-    y_hat = model.quantise(y, gain_index)
-    return encode_y_hat(model, y_hat, height, width, prior, gain_index, watch, progress=progress)
+    return encode_y_hat(model, model.quantise(y, gain_index), height, width, prior, gain_index, progress=progress)
 
 
 @undisturbed()

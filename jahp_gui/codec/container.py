@@ -130,6 +130,11 @@ def pack(header: Header, z: bytes, y: bytes) -> bytes:
             y,
         )
     )
+    return sealed(body)
+
+
+def sealed(body: bytes) -> bytes:
+    """The bytes of a file and the checksum that ends it."""
     return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
 
 

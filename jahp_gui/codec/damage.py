@@ -5,7 +5,6 @@ the checksum is repaired and the digest only looked at. After a wrong bit the ra
 some thousand symbols that its words cannot be right; where the ordinary decoder then stops, this one reads on.
 """
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,8 +34,7 @@ def flipped(data: bytes, bits: Iterable[int]) -> bytes:
 
 def with_checksum(data: bytes) -> bytes:
     """The bytes with the checksum at their end made right."""
-    body = data[:-CRC_BYTES]
-    return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
+    return container.sealed(data[:-CRC_BYTES])
 
 
 def refusal(data: bytes, *, name: str = "data") -> str:

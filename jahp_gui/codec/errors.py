@@ -4,6 +4,13 @@ The command line prints the sentence and exits with 2; the GUI shows it in its m
 Anything that is not a `JahpError` is a bug in this program.
 """
 
+import os
+
+
+def printable(text: str | os.PathLike[str]) -> str:
+    """A file name, or text out of a file, that any terminal can show and that stays on one line."""
+    return "".join(character if character.isprintable() else "?" for character in os.fspath(text))
+
 
 class JahpError(Exception):
     """Base of every error a user can cause; `str(error)` is one sentence fit to be shown as it is."""

@@ -17,9 +17,9 @@ class Gain(nn.Module):
     against the rate at high resolution, with the orthonormal shortcut's scale.
     """
 
-    def __init__(self, anchors: Sequence[float], channels: int, step_constant: float = 18.0):
+    def __init__(self, anchors: Sequence[float], channels: int):
         super().__init__()
-        steps = torch.tensor([math.sqrt(step_constant / (math.log(2) * lmbda * 255**2)) for lmbda in anchors])
+        steps = torch.tensor([math.sqrt(18 / (math.log(2) * lmbda * 255**2)) for lmbda in anchors])
         start = -torch.log(steps)[:, None].expand(-1, channels)
         self.log_gain = nn.Parameter(start.clone())  # (A, M)
         self.log_inverse = nn.Parameter(-start.clone())  # (A, M)

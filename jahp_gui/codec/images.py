@@ -21,12 +21,11 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -47,29 +46,43 @@ from PIL import (
 )
 
 from jahp_gui import windows
-from jahp_gui.codec.container import DEFAULT_MAX_PIXELS
-from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError, OutputError
+from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, MAX_SIDE
+from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError, OutputError, printable
 
-_HEIF_SUFFIXES = {".heic", ".heif", ".hif"} if find_spec("pillow_heif") else set()
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
-    | {".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm"}
-    | _HEIF_SUFFIXES
+IMAGE_SUFFIXES = frozenset(  # HEIC also where its package is missing: to say so is better than to leave photos out
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".hif", ".tif", ".tiff", ".bmp"}
+    | {".gif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm"}
+)
+# Pictures that are not read here, and that nobody means to be replaced by a file.
+UNREADABLE_SUFFIXES = frozenset(
+    {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".psd", ".jxl", ".tga"}
 )
 _READABLE = "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, JPEG 2000 or PPM"
 _FORMAT_NAMES = {"JPEG2000": "JPEG 2000", "WEBP": "WebP", "MPO": "JPEG", "HEIF": "HEIC"}
 _ANIMATIONS = ("GIF", "PNG", "WebP", "AVIF")  # in the other formats further pictures are pages or previews
 
-_ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "": ("PNG", {}),
-    ".png": ("PNG", {}),
-    ".ppm": ("PPM", {}),
-    ".bmp": ("BMP", {}),
-    ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
-    ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
-    ".webp": ("WEBP", {"lossless": True, "exact": True}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+
+class _Encoder(NamedTuple):
+    """Pillow's name of a format and its options; the longest side that its files, or its library, have room for."""
+
+    format: str
+    options: dict[str, Any]
+    longest: int = MAX_SIDE
+
+
+_PNG = _Encoder("PNG", {})
+_TIFF = _Encoder("TIFF", {"compression": "tiff_adobe_deflate"})
+_JPEG = _Encoder("JPEG", {"quality": 95, "subsampling": 0}, 65500)
+_ENCODERS = {
+    "": _PNG,
+    ".png": _PNG,
+    ".ppm": _Encoder("PPM", {}),
+    ".bmp": _Encoder("BMP", {}),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".webp": _Encoder("WEBP", {"lossless": True, "exact": True}, 16383),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
 }
 
 _UPRIGHT = {
@@ -98,6 +111,7 @@ _TEXT_TAGS = (
     ExifTags.Base.Copyright,
 )
 _BAND_PIXELS = 1 << 20
+_HEAD_BYTES = 1 << 20  # profiles and descriptions come before what tells the depth
 _ROUNDED = "16 bits per channel rounded to 8"
 
 _pillow_limit_lock = threading.Lock()
@@ -130,7 +144,7 @@ def load_image(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: st
 
     Pillow's own limit `PIL.Image.MAX_IMAGE_PIXELS` is raised to `max_pixels` where it is lower, and stays so.
     """
-    label = _printable(name or _name_of(source))
+    label = printable(name or _name_of(source))
     _raise_pillow_limit(max_pixels)
     with _open(source, label) as file:
         try:
@@ -157,24 +171,33 @@ def load_weights(source: Source, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.ND
 
     Raises as `load_image` does.
     """
-    return load_image(source, max_pixels=max_pixels).rgb.mean(2, dtype=np.float32) / np.float32(255)
+    return weights_of(load_image(source, max_pixels=max_pixels))
+
+
+def weights_of(mask: LoadedImage) -> npt.NDArray[np.float32]:
+    """What `load_weights` makes of a grey image."""
+    return mask.rgb.mean(2, dtype=np.float32) / np.float32(255)
 
 
 def find_images(folder: AnyPath) -> list[Path]:
-    """List the files in `folder`, not below it, with a suffix of IMAGE_SUFFIXES, sorted by name.
+    """`find_files` with a suffix of IMAGE_SUFFIXES."""
+    return find_files(folder, IMAGE_SUFFIXES)
 
-    Hidden files are left out: the "._" companions that macOS leaves on other disks have image suffixes.
+
+def find_files(folder: AnyPath, suffixes: Collection[str]) -> list[Path]:
+    """List the files in `folder`, not below it, with one of `suffixes` in either case, sorted by name.
+
+    Hidden files are left out: the "._" companions that macOS leaves on other disks have the suffixes of the files.
     Raises `ImageError` if the folder is missing, is not a folder or cannot be listed.
     """
     try:
-        entries = sorted(Path(folder).iterdir(), key=lambda path: path.name)
+        return [
+            path
+            for path in sorted(Path(folder).iterdir(), key=lambda path: path.name)
+            if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+        ]
     except (OSError, ValueError) as error:
-        raise ImageError(f"{_printable(folder)} is no folder that can be listed ({_cause(error)}).") from error
-    return [
-        path
-        for path in entries
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+        raise ImageError(f"{printable(folder)} is no folder that can be listed ({_cause(error)}).") from error
 
 
 def save_image(rgb: Bytes, path: AnyPath, *, force: bool = False) -> None:
@@ -187,25 +210,39 @@ def save_image(rgb: Bytes, path: AnyPath, *, force: bool = False) -> None:
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"expected uint8 of shape (H, W, 3), got {rgb.dtype} of shape {rgb.shape}")
-    image_format, options = check_suffix(path)
+    height, width = rgb.shape[:2]
+    encoder = check_suffix(path)
+    check_room(path, width, height)
     _refuse_unwritable(path, force)  # before the time of encoding is spent
     file = io.BytesIO()
     try:
-        Image.fromarray(np.ascontiguousarray(rgb)).save(file, image_format, **options)
-    except Exception as error:  # each encoder has its own limits and its own way to say so
-        height, width = rgb.shape[:2]
-        raise OutputError(
-            f"{_printable(path)} cannot be written: {image_format} has no room for {width} x {height} pixels; use PNG."
-        ) from error
+        Image.fromarray(np.ascontiguousarray(rgb)).save(file, encoder.format, **encoder.options)
+    except MemoryError:
+        raise
+    except Exception as error:  # the bytes of a format have limits too, and each encoder its own way to say so
+        raise _no_room(path, width, height) from error
     write_atomically(path, file.getvalue(), force=force)
 
 
-def check_suffix(path: AnyPath) -> tuple[str, dict[str, Any]]:
-    """Pillow's name of the format that a suffix stands for, and its options. Raises `OutputError` if there is none."""
+def check_room(path: AnyPath, width: int, height: int) -> None:
+    """Raise `OutputError` if the format that a suffix stands for has no sides of so many pixels, or there is none."""
+    if max(width, height) > check_suffix(path).longest:
+        raise _no_room(path, width, height)
+
+
+def _no_room(path: AnyPath, width: int, height: int) -> OutputError:
+    name = check_suffix(path).format
+    return OutputError(
+        f"{printable(path)} cannot be written: {name} has no room for {width} x {height} pixels; use PNG."
+    )
+
+
+def check_suffix(path: AnyPath) -> _Encoder:
+    """What writes the format that a suffix stands for. Raises `OutputError` if there is none."""
     suffix = Path(path).suffix.lower()
     if suffix not in _ENCODERS:
         known = ", ".join(sorted(filter(None, _ENCODERS)))
-        raise OutputError(f"{_printable(path)} has a suffix that no image is written with: use one of {known}.")
+        raise OutputError(f"{printable(path)} has a suffix that no image is written with: use one of {known}.")
     return _ENCODERS[suffix]
 
 
@@ -235,7 +272,7 @@ def write_atomically(path: AnyPath, data: bytes, *, force: bool = False) -> None
     except FileExistsError as error:
         raise OutputError(_exists(path)) from error
     except (OSError, ValueError) as error:
-        raise OutputError(f"{_printable(path)} cannot be written: {_cause(error, _WRITING)}.") from error
+        raise OutputError(f"{printable(path)} cannot be written: {_cause(error, _WRITING)}.") from error
 
 
 # ---------------------------------------------------------------- reading: from a file to pixels
@@ -252,7 +289,10 @@ def _load(file: BinaryIO, label: str, max_pixels: int) -> LoadedImage:
         )
     notes: list[str] = []
     orientation = _tiff_orientation(image)  # gone once a TIFF is decoded: Pillow turns those itself
-    colour, alpha = _split_alpha(_eight_bits(image, lambda: _identify(file, label), label, notes))
+    decoded = _eight_bits(image, lambda: _identify(file, label), label, notes)
+    if not notes and (bits := _bits_in_file(image, file)) > 8:
+        notes.append(f"{bits} bits per channel reduced to 8")
+    colour, alpha = _split_alpha(decoded)
     rgb = _to_srgb(colour, image.info.get("icc_profile"), notes)
     if alpha is not None and cast(tuple[int, int], alpha.getextrema())[0] < 255:
         rgb = _on_white(rgb, alpha)
@@ -375,6 +415,21 @@ def _eight_bits(
     if ";16" in rawmode:
         notes.append("16 bits per channel cut to 8")
     return image
+
+
+def _bits_in_file(image: ImageFile.ImageFile, file: BinaryIO) -> int:
+    """Bits per channel of formats whose decoders give 8 whatever there is; 8 also where the file does not tell."""
+    if image.format == "HEIF":
+        return image.info.get("bit_depth") or 8
+    if image.format not in ("AVIF", "JPEG2000"):
+        return 8
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    if image.format == "AVIF":
+        found = re.search(rb"av1C..(.)", head, re.DOTALL)  # the flags high_bitdepth and twelve_bit
+        return {0x40: 10, 0x60: 12}.get(found[1][0] & 0x60, 8) if found else 8
+    found = re.search(rb"\xff\x4f\xff\x51.{38}(.)", head, re.DOTALL)  # Ssiz of the first channel
+    return (found[1][0] & 0x7F) + 1 if found else 8
 
 
 def _rawmode(image: ImageFile.ImageFile) -> str:
@@ -533,7 +588,7 @@ def _through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Im
     )
     if _is_srgb(transform, image.mode):
         return image.convert("RGB")
-    description = _printable(ImageCms.getProfileDescription(source).strip())[:60]
+    description = printable(ImageCms.getProfileDescription(source).strip())[:60]
     result = transform.apply(image)
     notes.append(f"converted from ICC profile '{description}' to sRGB")
     return result
@@ -652,15 +707,15 @@ def _refuse_unwritable(path: AnyPath, force: bool) -> None:
     if not os.path.lexists(path):
         return
     if os.path.isdir(path):
-        raise OutputError(f"{_printable(path)} is a folder: name a file in it.")
+        raise OutputError(f"{printable(path)} is a folder: name a file in it.")
     if os.path.exists(path) and not os.path.isfile(path):  # /dev/null must stay what it is
-        raise OutputError(f"{_printable(path)} is not an ordinary file: choose another name.")
+        raise OutputError(f"{printable(path)} is not an ordinary file: choose another name.")
     if not force:
         raise OutputError(_exists(path))
 
 
 def _exists(path: AnyPath) -> str:
-    return f"{_printable(path)} exists already: choose another name, or ask for it to be replaced."
+    return f"{printable(path)} exists already: choose another name, or ask for it to be replaced."
 
 
 _WRITING = {
@@ -688,9 +743,3 @@ def _name_of(source: Source) -> AnyPath:
         return source
     name = getattr(source, "name", None)  # of an open file: its path, or a number
     return name if isinstance(name, str) else "The image"
-
-
-def _printable(name: AnyPath) -> str:
-    """A file name, or text out of a file, that any terminal can show and that stays on one line."""
-    text = os.fspath(name).encode("utf-8", "replace").decode("utf-8")
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -44,13 +44,12 @@ class Mask:
     def of_weights(cls, weights: npt.NDArray[np.float32]) -> "Mask":
         """The mask with about these weights float32 (H, W), the least of them outside.
 
-        Raises `UsageError` where all are equal: that is no region.
+        Raises `UsageError` where all are equal.
         """
         height, width = weights.shape
         coarse = _block_means(weights, step_of(width, height))
+        refuse_even(coarse)
         low, high = float(coarse.min()), float(coarse.max())
-        if high - low < 1 / FULL:
-            raise UsageError("The mask is the same everywhere: paint what matters lighter than the rest.")
         plane = np.rint((coarse - low) * (FULL / (high - low))).astype(np.uint8)
         return cls.of_plane(width, height, plane, low / high)
 
@@ -102,6 +101,12 @@ class Mask:
 
     def _spread(self, cells: npt.NDArray) -> npt.NDArray:
         return cells.repeat(self.step, 0)[: self.height].repeat(self.step, 1)[:, : self.width]
+
+
+def refuse_even(weights: npt.NDArray[np.float32]) -> None:
+    """Raise `UsageError` where all weights are equal: that is no region."""
+    if float(weights.max()) - float(weights.min()) < 1 / FULL:
+        raise UsageError("The mask is the same everywhere: paint what matters lighter than the rest.")
 
 
 def step_of(width: int, height: int) -> int:

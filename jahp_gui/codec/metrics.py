@@ -19,18 +19,19 @@ _BAND_PIXELS = 1 << 20  # 6 MB of differences at a time, however large the image
 _SSIM_BAND_PIXELS = 1 << 16  # of five planes of floats: they stay in the processor's cache
 
 
-def psnr(a: Rgb, b: Rgb) -> float:
+def psnr(a: Rgb, b: Rgb, weights: NDArray[np.float32] | None = None) -> float:
     """PSNR in dB over the 8-bit values of the three channels jointly; infinite when the images are equal.
 
-    Both images are uint8 (H, W, 3). A 100-megapixel pair needs a few megabytes. Raises ValueError when the arrays are
-    not two such images of one shape.
+    Both images are uint8 (H, W, 3). weights: (H, W), how much the squared errors of each pixel count in their mean.
+    A 100-megapixel pair needs a few megabytes. Raises ValueError when the arrays are not two such images of one shape.
     """
     _check_pair(a, b)
-    return psnr_of(squared_error(a, b), a.size)
+    count = a.size if weights is None else 3 * float(weights.sum(dtype=np.float64))
+    return psnr_of(squared_error(a, b, weights), count)
 
 
-def psnr_of(error: float, count: int) -> float:
-    """PSNR in dB, given the sum of the squares of so many errors."""
+def psnr_of(error: float, count: float) -> float:
+    """PSNR in dB, given the sum of the squares of so many errors, or of so much weight."""
     return math.inf if error == 0 else 10 * math.log10(255**2 * count / error)
 
 

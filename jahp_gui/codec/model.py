@@ -134,8 +134,7 @@ class Model:
                 progress((tile.rows.start * shape[1] + tile.columns.stop * len(y[tile.rows])) / (shape[0] * shape[1]))
         return y
 
-    @property
-    def synthesis_network(self) -> nn.Module:
+    def copy_of_synthesis(self) -> nn.Module:
         """A copy of the synthesis transform on the processor: (ŷ/g (B, M, h, w), positions (B,)) → x̂."""
         return copy.deepcopy(self._loaded().synthesis).cpu()
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -164,15 +165,37 @@ def model_folders() -> list[Path]:
 
 def _readable_cards(unreadable: list[str] | None = None) -> Iterator[Card]:
     """The cards of all models, in the order they are searched; a sentence for each that cannot be read."""
+    unreadable = [] if unreadable is None else unreadable
     for parent in model_folders():
-        for path in (parent / CARD, *sorted(parent.glob(f"*/{CARD}"))):
-            if not path.is_file():
-                continue
+        own = [parent] if os.path.isfile(parent / CARD) else []
+        for folder in own + _folders_with_cards(parent, unreadable):
             try:
-                yield read_card(path.parent)
+                yield read_card(folder)
             except ModelError as error:
-                if unreadable is not None:
-                    unreadable.append(str(error))
+                unreadable.append(str(error))
+
+
+def _folders_with_cards(parent: Path, unreadable: list[str]) -> list[Path]:
+    """The models in a folder, by name; a sentence where that may not be listed, as in the home of another user."""
+    try:
+        return [folder for folder in sorted(parent.iterdir()) if _has_card(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        unreadable.append(
+            f"The models in {parent} cannot be listed ({error.strerror}); change its permissions, or JAHP_MODELS."
+        )
+        return []
+
+
+def _has_card(folder: Path) -> bool:
+    """Also where it may not be looked for: whoever reads it is told why not."""
+    try:
+        return stat.S_ISREG(os.stat(folder / CARD).st_mode)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 def installed_models(unreadable: list[str] | None = None) -> list[Card]:
@@ -191,7 +214,7 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
 
     Raises `UnknownModelError`; `ModelError` where the folder of that name has a damaged card.
     """
-    is_folder, is_path = (Path(name) / CARD).is_file(), isinstance(name, Path) or Path(name).name != name
+    is_folder, is_path = _has_card(Path(name)), isinstance(name, Path) or Path(name).name != name
     if is_folder and is_path:
         return read_card(Path(name))
     cards = installed_models()
@@ -210,7 +233,7 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Card:
 def _refuse_damaged(model_id: str) -> None:
     """Raise `ModelError` where a folder of this name has a card that cannot be read."""
     for parent in model_folders():
-        if Path(model_id).name == model_id and (parent / model_id / CARD).is_file():
+        if Path(model_id).name == model_id and os.path.isfile(parent / model_id / CARD):
             read_card(parent / model_id)  # says what is wrong with it
 
 

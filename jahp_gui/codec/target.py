@@ -15,13 +15,17 @@ from jahp_gui.codec.model import Model
 
 TOLERANCE = 0.02
 REFINED = 5  # files at most that a search of effort 2 or 3 writes on its way to a target
-REFINING_MOVES = 0.3  # a target that is further off than a search moves a file is refused before it
+# Shares, of bytes or of dB. A target that is further off than a search moves a file is refused before it.
+REFINING_MOVES = {"bytes": 0.3, "bpp": 0.3, "psnr": 0.05}
 UNITS = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a search for λ aims at: "bytes" or "bpp" (of the whole file), or "psnr" (dB over 8-bit RGB)."""
+    """What a search for λ aims at: "bytes" or "bpp" (of the whole file), or "psnr" (dB over 8-bit RGB).
+
+    Where pixels have weights, the errors that "psnr" is of have them, too.
+    """
 
     kind: str
     value: float
@@ -34,7 +38,7 @@ class Target:
             return encoded.container.bpp
         height, width, _ = problem.rgb.shape
         picture = problem.model.synthesis(encoded.y_hat, problem.gain_index, height, width)
-        return metrics.psnr(problem.rgb, picture)
+        return metrics.psnr(problem.rgb, picture, problem.weights)
 
     def preference(self, reached: float) -> tuple[bool, float]:
         """Least for the best: within the tolerance what is not larger or worse than wanted wins over what is nearer."""
@@ -97,7 +101,7 @@ def encode_to_target(
         return min({*tried, *around}, key=lambda gain_index: aim.preference(reached(gain_index)))
 
     start = nearest(target)
-    if abs(reached(start) / target.value - 1) > REFINING_MOVES:
+    if abs(reached(start) / target.value - 1) > REFINING_MOVES[target.kind]:
         target.refuse_far(reached(start), model.lmbda(start))
     aim = target
     refined: dict[int, tuple[float, Encoded]] = {}
@@ -108,6 +112,8 @@ def encode_to_target(
         if progress is not None:
             progress(encoded, value)
         refined[gain_index] = value, encoded
+        if math.inf in (value, reached(gain_index)):  # of a PSNR: no other aim follows from it
+            break
         aim = replace(target, value=target.value * reached(gain_index) / value)
     best = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
     value, encoded = refined[best]

@@ -6,14 +6,14 @@ import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, STREAM_PART
 from jahp_gui.codec.device import DEVICES
-from jahp_gui.codec.errors import JahpError, OutputError, UsageError
+from jahp_gui.codec.errors import JahpError, OutputError, UsageError, printable
 from jahp_gui.windows import expand_wildcards
 
 USER_ERROR = 2  # the exit code
@@ -126,7 +126,10 @@ def plan_jobs(
     input_suffixes: Collection[str],
     files_in: Callable[[str], Sequence[Path]],
 ) -> list[Job]:
-    """What `IN [OUT]` or `IN… --out-dir DIR` ask for. Raises `UsageError` before anything is read or written."""
+    """What `IN [OUT]` or `IN… --out-dir DIR` ask for; no OUT has one of `input_suffixes`.
+
+    Raises `UsageError` before anything is read or written: DIR itself is made when nothing else is refused.
+    """
     paths = expand_wildcards(paths)
     if out_dir is None:
         return [_single_job(paths, suffix, input_suffixes)]
@@ -140,7 +143,6 @@ def plan_jobs(
         sources += found
     jobs = [Job(path, os.path.join(out_dir, _stem(os.path.basename(path)) + suffix)) for path in sources]
     _refuse_clashes(jobs)
-    make_folder(out_dir)
     return jobs
 
 
@@ -195,6 +197,8 @@ def check_input(path: str) -> None:
 def check_output(path: str, force: bool) -> None:
     """Refuse before the work is done what would be refused after it."""
     if path == STREAM:
+        if sys.__stdout__ is None:
+            raise UsageError("Standard output is closed; redirect it or name OUT.")
         if sys.stdout.isatty():
             raise UsageError(
                 "Standard output is a terminal, which has no use for these bytes; redirect it or name OUT."
@@ -243,6 +247,7 @@ def run_jobs(
 
             try:
                 with memory_named(job.name):
+                    _refuse_own_input(job)
                     result = {"input": job.source, "output": job.target, **work(job, progress)}
             except JahpError as error:
                 errors.append({"input": job.source, "error": _sentence(error, job)})
@@ -256,6 +261,13 @@ def run_jobs(
     for entry in errors:
         print_error(entry["error"])
     return USER_ERROR if errors else 0
+
+
+def _refuse_own_input(job: Job) -> None:
+    """Not even --force means the input, under whatever name, to be replaced by what is made of it."""
+    with suppress(OSError, ValueError):  # one of them is not there, or has no name that can be
+        if STREAM not in (job.source, job.target) and os.path.samefile(job.source, job.target):
+            raise UsageError(f"{job.target} is the input itself; choose another name for the result.")
 
 
 def _sentence(error: JahpError, job: Job) -> str:
@@ -278,10 +290,17 @@ def memory_named(name: str) -> Iterator[None]:
         ) from error
 
 
+def standard_input() -> BinaryIO:
+    """Raises `UsageError` where whoever started the program has closed it."""
+    if sys.__stdin__ is None:
+        raise UsageError("Standard input is closed; send something to it, or name a file.")
+    return sys.stdin.buffer
+
+
 def read_stream() -> bytes:
     """All of standard input. Raises `UsageError` for more than `STREAM_LIMIT`: a pipe can go on for ever."""
-    data = bytearray()
-    while part := sys.stdin.buffer.read(STREAM_PART):
+    data, stream = bytearray(), standard_input()
+    while part := stream.read(STREAM_PART):
         data += part
         if len(data) > STREAM_LIMIT:
             raise UsageError(
@@ -317,8 +336,3 @@ def print_error(sentence: str) -> None:
 
 def print_json(value: Any, file: TextIO | None = None) -> None:
     print(json.dumps(value, indent=1, allow_nan=False), file=file or sys.stdout)
-
-
-def printable(text: str) -> str:
-    """One line without control characters, whatever a file is named."""
-    return "".join(character if character.isprintable() else "?" for character in text)

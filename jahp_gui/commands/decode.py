@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from jahp_gui.commands.common import (
     check_input,
     check_output,
     describe_command,
+    make_folder,
     plan_jobs,
     run_jobs,
+    standard_input,
     write_result,
 )
 
@@ -41,29 +42,36 @@ jahp decode photo.jahp - | display -
 
 def run(args: argparse.Namespace) -> int:
     jobs = plan_jobs(args.paths, args.out_dir, ".png", {".jahp"}, find_containers)
+    if args.out_dir:
+        make_folder(args.out_dir)
     return run_jobs(jobs, partial(decode_file, args), describe, args.json)
 
 
 def find_containers(folder: str) -> list[Path]:
     """The .jahp files in a folder, not below it, sorted by name."""
-    return sorted(path for path in Path(folder).glob("*.jahp") if path.is_file() and not path.name.startswith("."))
+    from jahp_gui.codec.images import find_files
+
+    return find_files(folder, {".jahp"})
 
 
 def read_container(job: Job, max_pixels: int) -> Container:
     """The checked parts of a job's input."""
     if job.source == STREAM:
-        return read_stream(sys.stdin.buffer, max_pixels=max_pixels, name=job.name)
+        return read_stream(standard_input(), max_pixels=max_pixels, name=job.name)
     return read_file(job.source, max_pixels=max_pixels)
 
 
 def decode_file(args: argparse.Namespace, job: Job, progress: Progress) -> dict[str, Any]:
     check_input(job.source)
     check_output(job.target, args.force)
-    from jahp_gui.codec.images import check_suffix, save_image
+    from jahp_gui.codec.images import check_room, check_suffix, save_image
 
     if job.target != STREAM:
         check_suffix(job.target)
     container = read_container(job, args.max_pixels)
+    header = container.header
+    if job.target != STREAM:
+        check_room(job.target, header.width, header.height)
     from jahp_gui.codec import decode
 
     use_threads(args.threads)
@@ -72,7 +80,6 @@ def decode_file(args: argparse.Namespace, job: Job, progress: Progress) -> dict[
         write_result(STREAM, png(decoded.rgb), args.force)
     else:
         save_image(decoded.rgb, job.target, force=args.force)
-    header = container.header
     return {
         "width": header.width,
         "height": header.height,

@@ -1,7 +1,6 @@
 """jahp info: what a .jahp file says of itself. Answers at once: neither torch nor numpy is imported."""
 
 import argparse
-import sys
 from typing import Any
 
 from jahp_gui.codec.choices import PRIOR_NAMES
@@ -16,6 +15,7 @@ from jahp_gui.commands.common import (
     describe_command,
     print_json,
     printable,
+    standard_input,
 )
 
 ANY_SIZE = MAX_SIDE**2  # nothing is allocated for the pixels
@@ -37,7 +37,7 @@ jahp info photo.jahp --json
 def run(args: argparse.Namespace) -> int:
     job = Job(args.file, "")
     if args.file == STREAM:
-        container = read_stream(sys.stdin.buffer, max_pixels=ANY_SIZE, name=job.name)
+        container = read_stream(standard_input(), max_pixels=ANY_SIZE, name=job.name)
     else:
         container = read_file(args.file, max_pixels=ANY_SIZE)
     entry = {"input": args.file, **facts(container)}

@@ -2,12 +2,14 @@
 
 import argparse
 import io
+import os
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Y_STRIDE, Z_STRIDE
+from jahp_gui.codec.errors import UsageError
 from jahp_gui.commands.common import (
     Job,
     Progress,
@@ -55,6 +57,8 @@ python -c "import numpy as np; print(np.load('photo.npz')['bits'].sum(axis=2))" 
 
 
 def run(args: argparse.Namespace) -> int:
+    if os.path.splitext(args.out)[1].lower() == ".jahp":  # `jahp maps *.jahp` in a folder of two files
+        raise UsageError(f"{args.out} is named like an input; name one .jahp file and then the NPZ file.")
     return run_jobs([Job(args.file, args.out)], partial(write_maps, args), describe, args.json)
 
 

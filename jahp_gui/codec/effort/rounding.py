@@ -9,6 +9,7 @@ of the image's own statistics per channel, which costs no pass of the entropy ne
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from jahp_gui.codec.distortion import distortion, seen
 from jahp_gui.codec.effort.search import Problem, ignore
@@ -84,13 +85,14 @@ def magnitude_bits(y_hat: np.ndarray) -> np.ndarray:
 def distortion_gradient(problem: Problem, y_hat: np.ndarray, progress: Progress = ignore) -> np.ndarray:
     """∂(bits worth of distortion)/∂ŷ, float32 (h, w, M), where the distortion is λ·D·pixels."""
     gradient = np.empty(y_hat.shape, np.float32)
+    synthesis = problem.model.copy_of_synthesis().to(problem.model.device)
     for tile in problem.tiles():
         progress(0.0)
-        gradient[tile.rows, tile.columns] = tile_gradient(problem, y_hat, tile)[tile.inner]
+        gradient[tile.rows, tile.columns] = tile_gradient(problem, synthesis, y_hat, tile)[tile.inner]
     return gradient
 
 
-def tile_gradient(problem: Problem, y_hat: np.ndarray, tile: Tile) -> np.ndarray:
+def tile_gradient(problem: Problem, synthesis: nn.Module, y_hat: np.ndarray, tile: Tile) -> np.ndarray:
     model = problem.model
     window = tile.rows_with_margin, tile.columns_with_margin
     area = tuple(pixels(side, STRIDE, size) for side, size in zip(window, problem.rgb.shape[:2], strict=True))
@@ -98,7 +100,6 @@ def tile_gradient(problem: Problem, y_hat: np.ndarray, tile: Tile) -> np.ndarray
     inverse = torch.from_numpy(model.inverse_gain_of(problem.gain_index)).to(model.device)
     ungained = (q * inverse).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
     x = planes(problem.rgb[area]).to(model.device)
-    synthesis = model.synthesis_network.to(model.device)
     with torch.enable_grad(), fast_products(model.device):
         x_hat = synthesis(ungained, position(problem.gain_index).to(model.device)).float()
         x_hat = x_hat[:, :, : x.shape[2], : x.shape[3]].clamp(0, 1)
@@ -137,13 +138,13 @@ class Curvature:
 
 def squared_columns(problem: Problem) -> np.ndarray:
     """‖V_c‖² of the synthesis as a linear map, per channel of the ungained latents: float32 (M,)."""
-    synthesis = problem.model.synthesis_network
+    synthesis = problem.model.copy_of_synthesis()
     if isinstance(synthesis, EfficientSynthesis):
         return (synthesis.shortcut.weight.detach()[:, :, 0, 0] ** 2).sum(0).cpu().numpy()
     # Without a shortcut: what random signs in the pixels give in the latents, by the transposed map at zero.
     y = torch.zeros(1, problem.y.shape[2], PROBE_SIDE, PROBE_SIDE, requires_grad=True)
     with torch.enable_grad():
-        picture = synthesis.cpu()(y, position(problem.gain_index))
+        picture = synthesis(y, position(problem.gain_index))
     signs = torch.randint(0, 2, picture.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
     (answer,) = torch.autograd.grad((picture * signs).sum(), y)
     return (answer**2).mean((0, 2, 3)).numpy()

@@ -94,8 +94,9 @@ def ignore(fraction: float) -> None:
 def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterator[Candidate]:
     """Better and better latents; whoever iterates may stop at any time and keep the last.
 
-    The first comes after the time of a rounding. `progress` is told the fraction done before every step; whatever it
-    raises ends the search. Raises `UsageError` for an effort there is not.
+    The first comes after the time of a rounding, and only where the model is made for MS-SSIM is it sure not to be
+    worse. `progress` is told the fraction done before every step; whatever it raises ends the search. Raises
+    `UsageError` for an effort there is not.
     """
     if effort not in EFFORTS:
         raise UsageError(f"The effort is one of {', '.join(map(str, EFFORTS))}, not {effort}.")

@@ -39,7 +39,7 @@ class SoftCodec:
 
     def __init__(self, model: Model, prior: str, gain_index: int, reach: int):
         self.device = device = torch.device(model.device)
-        self.synthesis = model.synthesis_network.to(device)
+        self.synthesis = model.copy_of_synthesis().to(device)
         self.position = position(gain_index).to(device)
         self.gain = torch.from_numpy(model.gain_of(gain_index)).to(device)[None]
         self.inverse = torch.from_numpy(model.inverse_gain_of(gain_index)).to(device)[None, :, None, None]
