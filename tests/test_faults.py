@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from jahp_gui.cli import main
 from jahp_gui.codec import container, models
 from jahp_gui.codec.codec import decode, encode
-from jahp_gui.codec.container import MAX_SIDE, Header, pack, read_stream
+from jahp_gui.codec.container import MAX_SIDE, Header, pack, read_stream, sealed
 from jahp_gui.codec.errors import (
     DigestError,
     JahpError,
@@ -42,7 +42,7 @@ from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import CARD, REPLACED, find_model, installed_models, model_of_file, read_card
 from jahp_gui.evaluation.trust import fuzz
-from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply, sealed
+from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply
 from jahp_gui.evaluation.trust.subjects import Files, Images, Subject, is_sentence, picture
 
 ROOT = Path(__file__).parents[1]

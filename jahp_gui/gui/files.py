@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 
 from jahp_gui.codec import metrics
 from jahp_gui.codec.errors import ImageError, JahpError, UsageError
-from jahp_gui.codec.images import find_images, load_weights, save_image, write_atomically
+from jahp_gui.codec.images import IMAGE_SUFFIXES, find_files, load_weights, save_image, write_atomically
 from jahp_gui.codec.importance import Mask
 from jahp_gui.gui import samples, work
 from jahp_gui.gui.i18n import tr
@@ -389,11 +389,8 @@ def _is_original_of(item: ImageItem, lacking: ImageItem) -> bool:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """Images and `.jahp` files of a folder by name; no hidden ones, such as the "._" companions that macOS leaves."""
+    """Images and `.jahp` files of a folder by name; none of a folder that cannot be listed."""
     try:
-        images = find_images(folder)
-        named = [path for path in folder.iterdir() if path.suffix.lower() == work.JAHP_SUFFIX]
-        files = [path for path in named if not path.name.startswith(".") and path.is_file()]
-    except (OSError, ImageError):
+        return find_files(folder, IMAGE_SUFFIXES | {work.JAHP_SUFFIX})
+    except ImageError:
         return []
-    return sorted({*images, *files})

@@ -48,10 +48,12 @@ TEMPLATES = (
     "mirrored as its EXIF orientation asks",
     "16 bits per channel rounded to 8",
     "16 bits per channel cut to 8",
+    "{bits} bits per channel reduced to 8",
     "converted from CMYK to sRGB without a profile",
     "converted from ICC profile '{profile}' to sRGB",
     "ICC profile ignored, as it is damaged or not for this kind of image",
     # models
+    "The models in {folder} cannot be listed ({reason}); change its permissions, or JAHP_MODELS.",
     "There is no model named '{model}' here (installed: {have}); set JAHP_MODELS to the folder that holds it.",
     "{name} was made with model '{model}', which is not installed; set JAHP_MODELS to the folder that holds it.",
     "{name} was made with model '{model}', which was replaced after release {release}; decode it with that release, "

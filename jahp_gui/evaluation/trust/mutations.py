@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from jahp_gui.codec import container
-from jahp_gui.codec.container import FORMAT_VERSION, MAGIC
+from jahp_gui.codec.container import FORMAT_VERSION, MAGIC, sealed
 
 LONGEST_RUN = 64  # bytes that one edit inserts, removes or overwrites
 
@@ -122,11 +122,6 @@ def varint(value: int) -> bytes:
     """Unsigned LEB128."""
     groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
     return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
-
-
-def sealed(body: bytes) -> bytes:
-    """A file whose checksum vouches for whatever the body claims."""
-    return body + zlib.crc32(body).to_bytes(4, "little")
 
 
 SIDES = (0, 1, 15, 16, 17, 48, 64, 65, 4_000, 12_000, 65_536, 1_677_721, 2**24 - 1, 2**24, 2**35 - 1)

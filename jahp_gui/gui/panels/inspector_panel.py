@@ -235,7 +235,7 @@ class InspectorPanel(QWidget):
             symbol = "ŷ" if inspection.place[0] == "y" else "ẑ"
             texts.append(text.format(symbol=symbol, value=known.values[channel], bits=known.bits.sum()))
         block, reach = inspection.block, inspection.reach
-        text = tr("{width}×{height} pixels at ({x}, {y}), changes {reach}")
+        text = tr("{width}×{height} pixels at ({x}, {y}), reaches {reach}")
         if inspection.place[0] == "z":
             text = tr("{width}×{height} pixels at ({x}, {y}), predicts {reach}")
         wide = f"{reach.width}×{reach.height}"

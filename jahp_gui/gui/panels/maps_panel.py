@@ -35,7 +35,7 @@ ALL_CHANNELS = -1
 COVERED = 0.99  # share of the values that the automatic range covers
 RANGE_SAMPLES = 1_000_003  # values that the automatic range looks at; prime, so that no channel is left out
 ROUNDING = 1e-4  # below, a map is zero: means of tables that are symmetric come out as millionths
-SUMMARIES = {BITS: "sum", SCALE: "mean"}  # what of all channels is shown
+SUMMARIES = {BITS: "sum of the channels", SCALE: "mean of the channels"}  # what of all channels is shown
 OTHER_SUMMARY = "root mean square"
 
 
