@@ -38,9 +38,9 @@ from jahp_gui.codec.errors import (
     TruncatedFileError,
     UnknownModelError,
 )
-from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import CARD, REPLACED, find_model, installed_models, model_of_file, read_card
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.evaluation.trust import fuzz
 from jahp_gui.evaluation.trust.mutations import EDITS, Edit, Parts, apply
 from jahp_gui.evaluation.trust.subjects import Files, Images, Subject, is_sentence, picture
@@ -250,7 +250,7 @@ def complaint(action: Callable[[], object], error: type[JahpError]) -> str:
 
 def in_child(program: str, *arguments: str) -> str:
     """What a process prints that starts with the name `write_atomically` in it."""
-    start = "import os, sys; from jahp_gui.codec.images import write_atomically\n"
+    start = "import os, sys; from jahp_gui.codec.output import write_atomically\n"
     done = subprocess.run(
         [sys.executable, "-c", start + program, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
     )

@@ -20,7 +20,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from jahp_gui.codec import images
 from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError, OutputError
-from jahp_gui.codec.images import IMAGE_SUFFIXES, find_files, find_images, load_image, save_image, write_atomically
+from jahp_gui.codec.images import IMAGE_SUFFIXES, find_files, find_images, load_image
+from jahp_gui.codec.output import save_image, write_atomically
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 ROUNDED = "16 bits per channel rounded to 8"
@@ -589,7 +590,7 @@ def test_a_bomb_is_refused_from_its_header(monkeypatch):
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     data = bytearray(png(np.zeros((1, 1, 3), "u1"), 2, 8))
     data[16:33] = header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-    monkeypatch.setattr(images, "_eight_bits", pytest.fail)  # nothing may be decoded
+    monkeypatch.setattr(images, "eight_bits", pytest.fail)  # nothing may be decoded
     with pytest.raises(ImageTooLargeError, match="2,500,000,000 pixels"):
         load_image(bytes(data))
     webp = bytearray(encoded(photo(), "WEBP", exif=exif(1)))  # its plugin allocates the canvas when it opens the file

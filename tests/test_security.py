@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jahp_gui.codec.images import write_atomically
+from jahp_gui.codec.output import write_atomically
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jahp_gui"

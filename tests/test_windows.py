@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jahp_gui import bench, windows
-from jahp_gui.codec.images import write_atomically
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.commands.common import Job, plan_jobs
 
 

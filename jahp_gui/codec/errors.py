@@ -5,6 +5,7 @@ Anything that is not a `JahpError` is a bug in this program.
 """
 
 import os
+from collections.abc import Mapping
 
 
 def printable(text: str | os.PathLike[str]) -> str:
@@ -78,3 +79,10 @@ class OutputError(JahpError):
 
 class UsageError(JahpError):
     """Arguments that contradict each other or lie outside their range."""
+
+
+def cause(error: Exception, known: Mapping[int, str] | None = None) -> str:
+    """Why an operating system call failed, in words for the middle of a sentence."""
+    if not isinstance(error, OSError):
+        return str(error)
+    return (known or {}).get(error.errno or 0) or error.strerror or str(error)

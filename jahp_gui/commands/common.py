@@ -312,7 +312,7 @@ def read_stream() -> bytes:
 
 def write_result(path: str, data: bytes, force: bool) -> None:
     """To a file, whole or not at all, or to standard output."""
-    from jahp_gui.codec.images import write_atomically
+    from jahp_gui.codec.output import write_atomically
 
     if path == STREAM:
         sys.stdout.buffer.write(data)

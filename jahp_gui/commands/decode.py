@@ -64,7 +64,7 @@ def read_container(job: Job, max_pixels: int) -> Container:
 def decode_file(args: argparse.Namespace, job: Job, progress: Progress) -> dict[str, Any]:
     check_input(job.source)
     check_output(job.target, args.force)
-    from jahp_gui.codec.images import check_room, check_suffix, save_image
+    from jahp_gui.codec.output import check_room, check_suffix, save_image
 
     if job.target != STREAM:
         check_suffix(job.target)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.models import CARD, read_card
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.evaluation.results import METRIC_NAMES, USUAL_INTERVAL, Metric
 
 

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     # Here and not above: torch and matplotlib take seconds that --help and mistakes should not.
     from tqdm import tqdm
 
-    from jahp_gui.codec.images import write_atomically
+    from jahp_gui.codec.output import write_atomically
     from jahp_gui.evaluation.measure import default_jobs, measure
     from jahp_gui.evaluation.plan import make_plan
     from jahp_gui.evaluation.report import averages_text, write_report

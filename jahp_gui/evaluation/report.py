@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from jahp_gui.codec.config import ModelConfig
-from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.models import Card
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.commands.common import printable
 from jahp_gui.evaluation import cost
 from jahp_gui.evaluation.claims import Verdict, judge, ladder_steps, line_ups

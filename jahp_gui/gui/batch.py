@@ -22,7 +22,8 @@ from PySide6.QtWidgets import (
 
 from jahp_gui.codec import metrics
 from jahp_gui.codec.errors import JahpError
-from jahp_gui.codec.images import find_images, load_image, write_atomically
+from jahp_gui.codec.images import find_images, load_image
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.commands.common import make_folder
 from jahp_gui.gui import captions
 from jahp_gui.gui.dialogs import add_row, table_of

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.latent_views import STRIDES
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.gui import plotting
 from jahp_gui.gui.exact_settings import Settings
 from jahp_gui.gui.imaging import Pyramid, coloured

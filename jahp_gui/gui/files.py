@@ -12,8 +12,9 @@ from PySide6.QtGui import QImage
 
 from jahp_gui.codec import metrics
 from jahp_gui.codec.errors import ImageError, JahpError, UsageError
-from jahp_gui.codec.images import IMAGE_SUFFIXES, find_files, load_weights, save_image, write_atomically
+from jahp_gui.codec.images import IMAGE_SUFFIXES, find_files, load_weights
 from jahp_gui.codec.importance import Mask
+from jahp_gui.codec.output import save_image, write_atomically
 from jahp_gui.gui import samples, work
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of

@@ -12,8 +12,9 @@ from PIL import Image
 from jahp_gui.codec import Model, Target, decode, encode, encode_to_target
 from jahp_gui.codec.container import Header, pack, read_file
 from jahp_gui.codec.errors import JahpError
-from jahp_gui.codec.images import load_image, save_image
+from jahp_gui.codec.images import load_image
 from jahp_gui.codec.models import find_model, model_of_file
+from jahp_gui.codec.output import save_image
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui.i18n import set_language
 from jahp_gui.gui.sentences import TEMPLATES, translated

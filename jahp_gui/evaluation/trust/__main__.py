@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jahp_gui import __version__
-from jahp_gui.codec.images import write_atomically
 from jahp_gui.codec.models import DEFAULT_MODEL
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.commands.common import count
 from jahp_gui.evaluation.trust import fuzz, sizes, times, together, writes
 from jahp_gui.evaluation.trust.subjects import SECONDS, small_images

@@ -113,7 +113,8 @@ def write_photo(path: str, width: int, height: int) -> None:
     """A sample photo, enlarged and repeated in mirror images, so that no seam shows."""
     from PIL import Image
 
-    from jahp_gui.codec.images import load_image, save_image
+    from jahp_gui.codec.images import load_image
+    from jahp_gui.codec.output import save_image
     from jahp_gui.paths import assets_dir
 
     photo = Image.fromarray(load_image(assets_dir() / "samples" / "astronaut.png").rgb)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jahp_gui.codec.images import write_atomically
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.commands.common import count
 
 BYTES = 200_000
