@@ -59,9 +59,7 @@ def problem_of(model: Model, rgb: np.ndarray, prior: str = "joint", **changes) -
 
 def cost_of(problem: Problem, data: bytes) -> float:
     """λ·D + bpp of a file: its bytes, and the picture decoded from them."""
-    picture = decode(data, model=problem.model).rgb
-    whole = slice(None), slice(None)
-    return problem.lmbda * problem.distortion_of(picture, *whole) + 8 * len(data) / (rgb_size(problem))
+    return problem.lagrangian(decode(data, model=problem.model).rgb, 8 * len(data))
 
 
 def rgb_size(problem: Problem) -> int:
@@ -211,11 +209,11 @@ def test_the_cost_of_a_picture_takes_no_floats_of_the_whole(
     rgb = np.random.default_rng(3).integers(0, 256, (400, 200, 3), np.uint8)
     problem = Problem(model, rgb, np.empty((25, 13, 8), np.float32), "joint", GAIN_INDEX)
     picture = rgb // 2 + 60
-    problem.distortion_of(picture[:200], slice(0, 200), slice(None))  # what is imported on first use is no array
+    problem.lagrangian(picture[:200], 0.0, slice(0, 200))  # what is imported on first use is no array
     with LargestTensor() as largest:
         tracemalloc.start()
         try:
-            assert problem.distortion_of(picture, slice(None), slice(None)) > 0
+            assert problem.lagrangian(picture, 0.0) > 0
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

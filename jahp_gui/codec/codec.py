@@ -54,7 +54,7 @@ class Decoded:
     """A picture from a file.
 
     rgb: uint8 (H, W, 3). y_hat: int16 (h, w, M). intact: whether the latents are those the encoder wrote; false is
-    possible only where `decode` was told not to check. seconds: per stage.
+    possible only where `decode` was told not to check. seconds: per stage. z_hat: int16 (⌈h/4⌉, ⌈w/4⌉, C) or None.
     """
 
     rgb: np.ndarray
@@ -64,6 +64,13 @@ class Decoded:
     prior: str
     intact: bool
     seconds: dict[str, float]
+    z_hat: np.ndarray | None
+
+    @undisturbed()
+    def maps(self) -> LatentMaps:
+        """What every latent cost, by the file's own ẑ: another encoder may have chosen one that ours would not."""
+        gain_index = self.container.header.gain_index
+        return measure_latents(self.model.prior(self.prior), self.y_hat, gain_index, self.z_hat)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +232,7 @@ def decode(
     opened = open_source(source, model=model, max_pixels=max_pixels, name=name, device=device)
     parsed, model, header = opened.container, opened.model, opened.container.header
     try:
-        y_hat = decode_latents(
+        y_hat, z_hat = decode_latents(
             model.prior(opened.prior), parsed.z, parsed.y, opened.shape, header.gain_index, progress, watch
         )
     except DigestError as error:
@@ -235,7 +242,7 @@ def decode(
         raise DigestError(not_intact(name))
     with watch("transforms"):
         rgb = model.synthesis(y_hat, header.gain_index, header.height, header.width)
-    return Decoded(rgb, y_hat, parsed, model, opened.prior, intact, watch.seconds)
+    return Decoded(rgb, y_hat, parsed, model, opened.prior, intact, watch.seconds, z_hat)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ class Distribution:
         column = (value - int(self.first[0])) // self.width
         return column if 0 <= column < len(self.first) else None
 
+    def probability_of(self, value: int) -> float | None:
+        """That of one value, None where it is escaped."""
+        column = self.column_of(value)
+        return None if column is None else float(self.probability[column]) / self.width
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -67,6 +72,7 @@ class Prediction:
     offsets: NDArray[np.int32]
 
     def distribution(self, channel: int) -> Distribution:
+        """The table row, at its offset, that codes this channel."""
         row, offset = int(self.rows[channel]), int(self.offsets[channel])
         narrow = len(self.tables.narrow)
         counts, half = (

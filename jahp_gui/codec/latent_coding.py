@@ -161,8 +161,8 @@ def decode_latents(
     gain_index: int,
     progress: Progress | None = None,
     watch: Stopwatch | None = None,
-) -> np.ndarray:
-    """Latents (h, w, M) int16 from their sections; the caller checks the digest.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Latents (h, w, M) int16 from their sections, and ẑ (None without); the caller checks the digest.
 
     `progress` is called with the fraction done after every step; whatever it raises ends the decoding.
     """
@@ -171,12 +171,13 @@ def decode_latents(
     flat = np.zeros((height * width, channels), np.int16)
     done = 0
     with watch("entropy networks"):
-        for step in LatentDecoder(prior, z_section, y_section, shape, gain_index, watch).steps():
+        decoder = LatentDecoder(prior, z_section, y_section, shape, gain_index, watch)
+        for step in decoder.steps():
             flat[step.positions] = step.latents
             done += len(step.positions)
             if progress is not None:
                 progress(done / len(flat))
-    return flat.reshape(shape)
+    return flat.reshape(shape), decoder.z_hat
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +193,13 @@ class LatentMaps:
     sigma: np.ndarray
     z_hat: np.ndarray | None
     z_bits: np.ndarray | None
+
+    def arrays(self, y_hat: np.ndarray) -> dict[str, np.ndarray]:
+        """By the names that users see, with the latents themselves; those of z where there is side information."""
+        arrays = {"y_hat": y_hat, "bits": self.bits, "mu": self.mu, "sigma": self.sigma}
+        if self.z_hat is not None and self.z_bits is not None:
+            arrays |= {"z_hat": self.z_hat, "z_bits": self.z_bits}
+        return arrays
 
 
 def section_bits(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None) -> float:

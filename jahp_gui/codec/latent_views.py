@@ -79,6 +79,19 @@ def total_bits(maps: "LatentMaps") -> tuple[float, float]:
     return float(channel_bits(maps, "z").sum()), float(channel_bits(maps, "y").sum())
 
 
+def explained_energy(maps: "LatentMaps", y_hat: np.ndarray) -> float | None:
+    """The share of Σŷ² that the means take away: 1 − Σ(ŷ−μ)²/Σŷ²; None where all latents are zero."""
+    latents = y_hat.astype(np.float64)
+    energy = float(np.square(latents).sum())
+    return 1 - float(np.square(latents - maps.mu).sum()) / energy if energy else None
+
+
+def dearest_share(maps: "LatentMaps", y_hat: np.ndarray, part: float) -> float:
+    """The share of the bits of ŷ that the dearest `part` (0 … 1) of the positions takes, at least one of them."""
+    bits = np.sort(plane(maps, y_hat, BITS).ravel().astype(np.float64))[::-1]
+    return float(bits[: max(1, round(bits.size * part))].sum()) / max(float(bits.sum()), 1e-9)
+
+
 def region_bits(maps: "LatentMaps", region: Region, image_width: int, image_height: int) -> float:
     """Bits spent within a region: latents at its edge count by the share of their block that lies inside.
 

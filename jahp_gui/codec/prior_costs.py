@@ -47,6 +47,16 @@ class PriorCost:
     def bits(self) -> float:
         return self.y_bits + self.z_bits
 
+    @property
+    def density(self) -> NDArray[np.float64]:
+        """The histogram as a density (48,) over residuals; what lies outside of its range counts, too."""
+        return self.histogram / max(self.unsure, 1) / (RESIDUAL_EDGES[1] - RESIDUAL_EDGES[0])
+
+
+def normal_density(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """N(0, 1), which residuals have where a prior judges its own errors rightly."""
+    return np.exp(-(residuals**2) / 2) / np.sqrt(2 * np.pi)
+
 
 def prior_cost(maps: "LatentMaps", y_hat: np.ndarray) -> PriorCost:
     """Sums over the maps of latents ŷ int16 (h, w, M)."""

@@ -83,17 +83,10 @@ def arrays_of(job: Job, max_pixels: int, progress: Progress) -> dict[str, Any]:
     """Everything the help text lists."""
     container = read_container(job, max_pixels)
     from jahp_gui.codec import decode
-    from jahp_gui.codec.latent_coding import decode_side, measure_latents
 
     decoded = decode(container, name=job.name, progress=progress)
     header = container.header
-    prior = decoded.model.prior(decoded.prior)
-    # The file's own ẑ: another machine's encoder may have chosen one that ours would not.
-    z_hat = decode_side(prior, container.z, *decoded.y_hat.shape[:2])
-    maps = measure_latents(prior, decoded.y_hat, header.gain_index, z_hat)
-    arrays: dict[str, Any] = {"y_hat": decoded.y_hat, "bits": maps.bits, "mu": maps.mu, "sigma": maps.sigma}
-    if maps.z_hat is not None:
-        arrays |= {"z_hat": maps.z_hat, "z_bits": maps.z_bits}
+    arrays: dict[str, Any] = {**decoded.maps().arrays(decoded.y_hat)}
     arrays |= {"axes": ["row", "column", "channel"], "y_stride": Y_STRIDE, "z_stride": Z_STRIDE}
     arrays |= {"prior": decoded.prior, "lmbda": decoded.model.lmbda(header.gain_index), "gain_index": header.gain_index}
     arrays |= {"model": header.model_id, "model_digest": header.model_digest.hex()}

@@ -179,10 +179,7 @@ def named_arrays(arrays: Mapping[str, tuple[NDArray, Sequence[str]]], settings: 
 
 def maps_arrays(latents: LatentResult, settings: Settings) -> dict[str, NDArray]:
     """Every map in full, named as `jahp maps` names them."""
-    maps, axes = latents.maps, ("row", "column", "channel")
-    arrays = {"y_hat": latents.y_hat, "bits": maps.bits, "mu": maps.mu, "sigma": maps.sigma}
-    if maps.z_bits is not None and maps.z_hat is not None:
-        arrays |= {"z_hat": maps.z_hat, "z_bits": maps.z_bits}
+    axes, arrays = ("row", "column", "channel"), latents.maps.arrays(latents.y_hat)
     strides: Settings = {"y_stride": STRIDES["y"], "z_stride": STRIDES["z"]}
     named = named_arrays({name: (array, axes) for name, array in arrays.items()}, settings | strides)
     return named | {"axes": np.array(axes)}

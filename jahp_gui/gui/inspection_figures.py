@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jahp_gui.codec.latent_views import STRIDES
-from jahp_gui.codec.prior_costs import RESIDUAL_EDGES
+from jahp_gui.codec.prior_costs import RESIDUAL_EDGES, normal_density
 from jahp_gui.gui import captions, exporting, theme
 from jahp_gui.gui.exact_settings import Settings
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.maps_panel import ShownMap
-from jahp_gui.gui.panels.parts_views import SHOWN_REACH, CostRow, densities, row_name
+from jahp_gui.gui.panels.parts_views import SHOWN_REACH, CostRow, row_name
 from jahp_gui.gui.panels.prediction_view import Guess, PriorRow, axis_of, fixed
 from jahp_gui.gui.results import Inspection, Parts
 
@@ -244,10 +244,9 @@ def _draw_residuals(axes: "Axes", content: PartsContent) -> None:
         if name in costs:
             label = f"{captions.prior_name(name)}: " + tr("spread {spread:.2f} σ").format(spread=costs[name].spread)
             colour, alpha = theme.series_colour(name), 0.45 if filled else 1.0
-            axes.stairs(densities(costs[name]), RESIDUAL_EDGES, color=colour, fill=filled, alpha=alpha, label=label)
+            axes.stairs(costs[name].density, RESIDUAL_EDGES, color=colour, fill=filled, alpha=alpha, label=label)
     residuals = np.linspace(-SHOWN_REACH, SHOWN_REACH, 161)
-    normal = np.exp(-(residuals**2) / 2) / np.sqrt(2 * np.pi)
-    axes.plot(residuals, normal, color="black", linestyle="--", linewidth=1, label="N(0, 1)")
+    axes.plot(residuals, normal_density(residuals), color="black", linestyle="--", linewidth=1, label="N(0, 1)")
     axes.set_xlim(-SHOWN_REACH, SHOWN_REACH)
     axes.set_ylim(top=1.45 * axes.get_ylim()[1])
     axes.set_xlabel(tr("residual (ŷ−μ)/σ where σ is at least half a step"), fontsize=8)

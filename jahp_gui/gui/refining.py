@@ -292,11 +292,9 @@ def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: Fi
 
     work.use_cores(work.ALL)
     problem = work.problem_of(analysed, choice, mask)
-    height, width, _ = problem.rgb.shape
-    whole = slice(0, height), slice(0, width)
 
     def cost(file: FileResult) -> float:
-        return problem.lmbda * problem.distortion_of(file.picture.rgb, *whole) + file.container.bpp
+        return problem.lagrangian(file.picture.rgb, 8 * len(file.data))
 
     first = best = cost(start)
     began = written_at = time.perf_counter()

@@ -19,6 +19,7 @@ from jahp_gui.codec.images import load_image
 from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.latent_views import Region, total_bits
 from jahp_gui.codec.models import Card
+from jahp_gui.codec.size_estimate import CURVE_BLOCKS, USUAL_HEADER, sample_of, sampled_bytes
 from jahp_gui.evaluation.classical import ClassicalCodec
 from jahp_gui.evaluation.classical_process import CodecProcess
 from jahp_gui.gui.imaging import Pyramid, qimage
@@ -46,12 +47,8 @@ if TYPE_CHECKING:
 JAHP_SUFFIX = ".jahp"
 LARGE_PIXELS = 4_000_000  # above, live work is done on a part of the image
 LIVE_PIXELS = 200_000  # of that part
-SAMPLE_BLOCKS, SAMPLE_BLOCK = (3, 5), 8  # rows and columns of blocks, latent positions along a block's side
-CURVE_BLOCKS = (2, 3)  # for the first look at the curves
 CROP_SIDE = 1024  # of the centre crop that the curves of a large image are measured on
 THUMBNAIL_SIDE = 96
-USUAL_HEADER = 38  # bytes of header and checksum, to estimate a file from its sections
-
 
 ALL, HALF, ONE = 1.0, 0.5, 0.0
 
@@ -132,7 +129,6 @@ def stamp_of(path: Path) -> Stamp | None:
 def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     """What a `.jahp` file holds and what each of its latents cost. Raises `ContainerError` or `ModelError`."""
     from jahp_gui.codec.codec import decode
-    from jahp_gui.codec.latent_coding import decode_side, measure_latents
 
     started, stamp = time.perf_counter(), stamp_of(path)
     parsed = container.read_file(path)
@@ -140,11 +136,9 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     seconds = time.perf_counter() - started
     header = parsed.header
     choice = Choice(decoded.model.card.model_id, decoded.prior, header.gain_index)
-    result = FileResult(choice, path.read_bytes(), parsed, Pyramid(decoded.rgb), None, None, seconds)
-    prior = decoded.model.prior(decoded.prior)
-    z_hat = decode_side(prior, parsed.z, *decoded.y_hat.shape[:2])  # another encoder may choose other ones
-    maps = measure_latents(prior, decoded.y_hat, header.gain_index, z_hat)
-    costs = LatentResult(choice, decoded.y_hat, maps, float(parsed.total_bytes))
+    data = container.pack(header, parsed.z, parsed.y)  # what was read: a header has one spelling
+    result = FileResult(choice, data, parsed, Pyramid(decoded.rgb), None, None, seconds)
+    costs = LatentResult(choice, decoded.y_hat, decoded.maps(), float(parsed.total_bytes))
     return ImageItem(
         path.name,
         path,
@@ -258,34 +252,6 @@ def estimate_size(analysed: Analysed, choice: Choice, known: tuple[Choice, int] 
     if known is not None:
         size *= (known[1] - USUAL_HEADER) / sampled(known[0])
     return SizeEstimate(choice, size + USUAL_HEADER, share)
-
-
-def sample_of(y: np.ndarray, blocks: tuple[int, int] = SAMPLE_BLOCKS) -> tuple[np.ndarray, float]:
-    """Blocks of SAMPLE_BLOCK² positions of y (h, w, M), evenly spread and put together to a small picture's latents.
-
-    Also which share of all positions they are. Latents of few positions are returned as they are.
-    """
-    height, width, _ = y.shape
-    rows, columns = blocks
-    side = SAMPLE_BLOCK
-    if height <= rows * side or width <= columns * side:
-        return y, 1.0
-    tops, lefts = (_spread(count, length - side) for count, length in ((rows, height), (columns, width)))
-    strips = [np.concatenate([y[top : top + side, left : left + side] for left in lefts], 1) for top in tops]
-    return np.concatenate(strips), rows * columns * side**2 / (height * width)
-
-
-def _spread(count: int, last: int) -> np.ndarray:
-    """Starts of blocks from 0 to `last`, each in the middle of its share: margins are like no other part of images."""
-    return ((np.arange(count) + 0.5) * last / count).astype(int)
-
-
-def sampled_bytes(model: "Model", sample: np.ndarray, prior: str, gain_index: int) -> float:
-    """What the latents of a sample cost, a little too much: the blocks' edges know less of their surroundings."""
-    from jahp_gui.codec.latent_coding import measure_latents
-
-    maps = measure_latents(model.prior(prior), model.quantise(sample, gain_index), gain_index)
-    return sum(total_bits(maps)) / 8
 
 
 def make_file(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> FileResult:

@@ -19,7 +19,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiAppl
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from jahp_gui.codec import Encoded, Model, decode, encode, metrics
+from jahp_gui.codec import Encoded, Model, decode, encode, metrics, size_estimate
 from jahp_gui.codec.models import find_model
 from jahp_gui.evaluation.classical import get_codec
 from jahp_gui.gui import app, captions, painting, theme, work
@@ -624,7 +624,7 @@ def test_large_images_show_their_visible_part_first(
     monkeypatch.setattr(work, "LARGE_PIXELS", 10_000)
     monkeypatch.setattr(work, "LIVE_PIXELS", 4_096)
     monkeypatch.setattr(work, "CROP_SIDE", 64)
-    monkeypatch.setattr(work, "SAMPLE_BLOCK", 2)
+    monkeypatch.setattr(size_estimate, "SAMPLE_BLOCK", 2)
     path = tmp_path / "large.png"
     rgb = make_picture(160, 240)
     Image.fromarray(rgb).save(path)

@@ -21,7 +21,6 @@ from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.exact_settings import caption_of, exact_settings
 from jahp_gui.gui.inspecting import LatentSource
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.panels.parts_views import densities
 from jahp_gui.gui.panels.prediction_view import axis_of
 from jahp_gui.gui.results import Inspection, Place
 
@@ -430,7 +429,7 @@ def test_residuals_are_drawn_at_their_density(window: MainWindow, qtbot: QtBot) 
     show_parts(window, qtbot)
     plot, session = window.parts.residuals, window.session
     assert session.parts is not None
-    values = densities(session.parts.costs["joint"])
+    values = session.parts.costs["joint"].density
     number = int(values.argmax())
     top = plot.point(-6 + 0.25 * number + 0.125, float(values[number]))
     QApplication.processEvents()

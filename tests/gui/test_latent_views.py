@@ -1,5 +1,7 @@
 """Planes, channels and regions of latent maps against the codec's own numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gui_helpers import make_picture
@@ -79,3 +81,14 @@ def test_a_region_is_synthesised_as_in_the_whole_picture(model: Model, region: R
     assert np.abs(part.astype(int) - cut).max() <= 1
     assert grown.left <= region.left and grown.left + grown.width >= region.left + region.width
     assert grown.top <= region.top and grown.top + grown.height >= region.top + region.height
+
+
+def test_what_means_explain_and_what_the_dearest_take(analysis: Analysis) -> None:
+    maps, y_hat = analysis.maps, analysis.y_hat
+    right = replace(maps, mu=y_hat.astype(np.float32))
+    assert views.explained_energy(right, y_hat) == 1.0
+    assert views.explained_energy(replace(maps, mu=np.zeros_like(maps.mu)), y_hat) == 0.0
+    assert views.explained_energy(maps, np.zeros_like(y_hat)) is None
+    assert views.dearest_share(maps, y_hat, 1.0) == pytest.approx(1.0)
+    one = maps.bits.sum(2).max() / maps.bits.sum()
+    assert views.dearest_share(maps, y_hat, 1e-9) == pytest.approx(one, rel=1e-5)

@@ -16,6 +16,7 @@ from jahp_gui.codec.tiling import Tile, synthesis_margin, tiles
 PASSES = {2: 8, 3: 16}  # of `descent`
 ANNEALING_STEPS = {3: 200}
 TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
+ALL = slice(None)
 WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
 
 
@@ -68,14 +69,13 @@ class Problem:
         if z_hat is None:
             z_hat = self.model.prior(self.prior).side_information(y_hat, self.gain_index)
         picture = self.model.synthesis(y_hat, self.gain_index, height, width)
-        bits = section_bits(self.model.prior(self.prior), y_hat, self.gain_index, z_hat)
-        whole = slice(0, height), slice(0, width)
-        return self.lmbda * self.distortion_of(picture, *whole) + bits / (height * width)
+        return self.lagrangian(picture, section_bits(self.model.prior(self.prior), y_hat, self.gain_index, z_hat))
 
-    def distortion_of(self, picture: np.ndarray, rows: slice, columns: slice) -> float:
-        """The model's distortion of a part of the image, given its picture uint8."""
+    def lagrangian(self, picture: np.ndarray, bits: float, rows: slice = ALL, columns: slice = ALL) -> float:
+        """λ·D + bpp of a part of the image, given its picture uint8 (H, W, 3) and the bits of its latents."""
         rgb, weights = self.rgb[rows, columns], self.weights_of(rows, columns)
-        return distortion_of_picture(self.model.card.objective, rgb, picture, weights)
+        error = distortion_of_picture(self.model.card.objective, rgb, picture, weights)
+        return self.lmbda * error + bits / (picture.shape[0] * picture.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

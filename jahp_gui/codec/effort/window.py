@@ -57,7 +57,7 @@ class Window:
         problem = self.problem
         picture = problem.model.synthesis(y_hat, problem.gain_index, *self.size)
         bits = section_bits(problem.model.prior(problem.prior), y_hat, problem.gain_index, z_hat)
-        return problem.lmbda * problem.distortion_of(picture, *self.area) + bits / (self.size[0] * self.size[1])
+        return problem.lagrangian(picture, bits, *self.area)
 
 
 def integers(values: Tensor) -> np.ndarray:

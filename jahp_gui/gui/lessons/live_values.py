@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from jahp_gui.codec.latent_views import BITS, plane
+from jahp_gui.codec import latent_views
 from jahp_gui.codec.wavefront import wavefronts
 from jahp_gui.gui import captions
 from jahp_gui.gui.comparison import FileOf
@@ -252,16 +252,14 @@ def zeros(result: LatentResult) -> float:
 
 
 def explained(result: LatentResult) -> float:
-    """Percent of the energy Σŷ² that the means take away: 100·(1 − Σ(ŷ−μ)²/Σŷ²)."""
-    y_hat = result.y_hat.astype(np.float64)
-    energy = float(np.square(y_hat).sum())
-    return 100 * (1 - float(np.square(y_hat - result.maps.mu).sum()) / energy) if energy else UNKNOWN
+    """Percent of the energy Σŷ² that the means take away."""
+    share = latent_views.explained_energy(result.maps, result.y_hat)
+    return UNKNOWN if share is None else 100 * share
 
 
-def dearest_share(result: LatentResult) -> float:
+def dearest_tenth(result: LatentResult) -> float:
     """Percent of the bits of ŷ that the dearest tenth of the positions takes."""
-    bits = np.sort(plane(result.maps, result.y_hat, BITS).ravel().astype(np.float64))[::-1]
-    return 100 * float(bits[: max(1, round(bits.size / 10))].sum()) / max(float(bits.sum()), 1e-9)
+    return 100 * latent_views.dearest_share(result.maps, result.y_hat, 0.1)
 
 
 def front_count(result: LatentResult) -> float:
@@ -289,7 +287,7 @@ VALUES: dict[str, ValueKind] = {
     "latents": ValueKind("{:,.0f}", 0, of_latents(lambda result: float(result.y_hat.size))),
     "zeros": ValueKind("{:.0f}\u00a0%", 0, of_latents(zeros)),
     "explained": ValueKind("{:.0f}\u00a0%", 1, of_latents(explained)),
-    "dearest-share": ValueKind("{:.0f}\u00a0%", 1, of_latents(dearest_share)),
+    "dearest-share": ValueKind("{:.0f}\u00a0%", 1, of_latents(dearest_tenth)),
     "positions": ValueKind("{:,.0f}", 0, of_latents(position_count)),
     "fronts": ValueKind("{:,.0f}", 0, of_latents(front_count)),
     "speed-up": ValueKind("{:.1f}", 0, of_latents(lambda result: position_count(result) / front_count(result))),

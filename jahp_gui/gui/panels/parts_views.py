@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from jahp_gui.codec.prior_costs import RESIDUAL_EDGES, STEPS
+from jahp_gui.codec.prior_costs import RESIDUAL_EDGES, STEPS, normal_density
 from jahp_gui.gui import captions, charts, theme
 from jahp_gui.gui.i18n import tr
 
@@ -207,7 +207,7 @@ class ResidualPlot(QWidget):
         return QPointF(x, rect.bottom() - density / self._highest() * rect.height())
 
     def _highest(self) -> float:
-        shown = [densities(self.costs[name]) for name in (self.before, self.after) if name in self.costs]
+        shown = [self.costs[name].density for name in (self.before, self.after) if name in self.costs]
         return 1.05 * max(0.4, *(float(values.max()) for values in shown)) if shown else 0.42
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
@@ -234,7 +234,7 @@ class ResidualPlot(QWidget):
 
     def _paint_histogram(self, painter: QPainter, name: str, filled: bool) -> None:
         path = QPainterPath(self.point(float(RESIDUAL_EDGES[0]), 0))
-        edges, values = RESIDUAL_EDGES.tolist(), densities(self.costs[name]).tolist()
+        edges, values = RESIDUAL_EDGES.tolist(), self.costs[name].density.tolist()
         for left, right, value in zip(edges, edges[1:], values, strict=False):
             path.lineTo(self.point(left, value))
             path.lineTo(self.point(right, value))
@@ -250,7 +250,7 @@ class ResidualPlot(QWidget):
 
     def _paint_normal(self, painter: QPainter) -> None:
         residuals = np.linspace(-SHOWN_REACH, SHOWN_REACH, 81)
-        normal = np.exp(-(residuals**2) / 2) / np.sqrt(2 * np.pi)
+        normal = normal_density(residuals)
         path = QPainterPath(self.point(float(residuals[0]), float(normal[0])))
         for residual, density in zip(residuals.tolist(), normal.tolist(), strict=True):
             path.lineTo(self.point(residual, density))
@@ -275,8 +275,3 @@ class ResidualPlot(QWidget):
             painter.drawText(QRectF(left.left(), top + metrics.height(), width, metrics.height()), 0, spread)
         painter.setPen(theme.colour("text"))
         painter.drawText(right, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, "- - N(0, 1)")
-
-
-def densities(cost: "PriorCost") -> np.ndarray:
-    """The histogram as a density over residuals; what lies outside of its range counts, too."""
-    return cost.histogram / max(cost.unsure, 1) / (RESIDUAL_EDGES[1] - RESIDUAL_EDGES[0])

@@ -213,11 +213,10 @@ class PredictionView(QWidget):
             low, high = self.axis
             value = round(low + (position.x() - rect.left()) / rect.width() * (high - low))
             table, name = row.guess.distribution, captions.prior_name(row.prior)
-            column = table.column_of(value)
-            if column is None:
+            probability = table.probability_of(value)
+            if probability is None:
                 text = tr("{prior}: {value} lies outside of the table; all such values together have p {p:.2g}")
                 return text.format(prior=name, value=value, p=table.escape)
-            probability = float(table.probability[column]) / table.width
             text = tr("{prior}: {value} has p {p:.3g} and would cost {bits:.2f} bit")
             return text.format(prior=name, value=value, p=probability, bits=-np.log2(probability))
         return ""
