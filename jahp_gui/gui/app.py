@@ -23,8 +23,9 @@ from jahp_gui.gui.i18n import LANGUAGES, set_language, system_language, tr
 from jahp_gui.gui.jobs import Jobs
 from jahp_gui.gui.main_window import MainWindow, app_icon
 from jahp_gui.gui.panels.compare_panel import LARGEST_GAIN
-from jahp_gui.gui.session import MODES, Session
+from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
+from jahp_gui.gui.view_choices import MODES
 
 SHUTDOWN_SECONDS = 0.7
 SWITCH_INTERVAL = 0.002  # a job that holds the interpreter gives way to the window after 2 ms instead of 5

@@ -24,7 +24,8 @@ from jahp_gui.gui.panels.rd_panel import RdPanel
 from jahp_gui.gui.plotting import table_rows
 from jahp_gui.gui.refining import RefiningController
 from jahp_gui.gui.results import JPEG, ORIGINAL, ROUNDED, ImageItem
-from jahp_gui.gui.session import MODES, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import MODES
 from jahp_gui.gui.viewstate import ZOOM_STEP
 
 Handler = Callable[..., None]

@@ -35,9 +35,10 @@ from jahp_gui.gui.results import (
     SizeEstimate,
 )
 from jahp_gui.gui.sentences import translated
-from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
+from jahp_gui.gui.session import Session
 from jahp_gui.gui.surgery import SurgeryController
 from jahp_gui.gui.targets import codec_target
+from jahp_gui.gui.view_choices import WITHOUT_REGION, WITHOUT_SEARCH
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -52,8 +52,9 @@ from jahp_gui.gui.panels.parts_panel import PartsPanel
 from jahp_gui.gui.panels.rd_panel import RdPanel
 from jahp_gui.gui.panels.view_switch import ViewSwitch
 from jahp_gui.gui.results import DAMAGED, DECODER, EDITED, ImageItem
-from jahp_gui.gui.session import MODES, Session
+from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
+from jahp_gui.gui.view_choices import MODES
 from jahp_gui.paths import assets_dir
 
 FIRST_SIZE = QSize(1280, 780)

@@ -10,7 +10,7 @@ from jahp_gui.evaluation.references import ReferenceCurve
 from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.results import CurvePoint, Curves, SeriesKey
-from jahp_gui.gui.session import PlotChoice
+from jahp_gui.gui.view_choices import PlotChoice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

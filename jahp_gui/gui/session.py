@@ -1,14 +1,13 @@
 """The state of the explorer, with signals. Panels read it and ask it to change; the controller fills it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QRect, Signal
+from PySide6.QtCore import QObject, QRect, Signal, SignalInstance
 
 from jahp_gui.codec.choices import DEFAULT_PRIOR
-from jahp_gui.codec.importance import OUTSIDE, Mask
-from jahp_gui.codec.latent_views import BITS
+from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.models import DEFAULT_MODEL, Card
 from jahp_gui.codec.rate_scale import default_lmbda, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.evaluation.classical import ClassicalCodec
@@ -33,87 +32,20 @@ from jahp_gui.gui.results import (
     SizeEstimate,
     Source,
 )
+from jahp_gui.gui.view_choices import (
+    WITHOUT_REGION,
+    WITHOUT_SEARCH,
+    CompareChoice,
+    InspectorChoice,
+    MapChoice,
+    PaintChoice,
+    PartsChoice,
+    PlotChoice,
+)
 from jahp_gui.gui.viewstate import ViewState
 
 if TYPE_CHECKING:
     from jahp_gui.codec.model import Model
-
-MODES = ("side", "swipe", "blink", "difference")
-TARGETS = ("lambda", "bpp", "bytes", "psnr")
-WITHOUT_SEARCH, WITHOUT_REGION = "(rounded)", "(no region)"  # `MapChoice.reference` that is no prior
-PAINT_TOOLS = ("brush", "eraser", "rectangle")
-
-
-@dataclass(frozen=True)
-class MapChoice:
-    """What the latent maps show. fixed: (low, high) of the colours.
-
-    reference: a prior whose map is subtracted, or WITHOUT_SEARCH or WITHOUT_REGION, or "".
-    """
-
-    latents: str = "y"
-    quantity: str = BITS
-    channel: int | None = None
-    reference: str = ""
-    fixed: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class InspectorChoice:
-    """What of the marked latents is looked at.
-
-    channel: None for the one that costs most at the position. pinned: a second position, to compare with.
-    by_index: whether channels are in their order instead of sorted by bits.
-    """
-
-    channel: int | None = None
-    pinned: Place | None = None
-    by_index: bool = False
-
-
-@dataclass(frozen=True)
-class PartsChoice:
-    """What each part pays: wanted while its panel is seen; the map shows what `prior` saves against `reference`."""
-
-    wanted: bool = False
-    prior: str = "joint"
-    reference: str = "mean-scale-hyperprior"
-
-
-@dataclass(frozen=True)
-class PaintChoice:
-    """How the region of interest is painted. size: the brush's diameter in pixels of the image, 0 until it is used.
-
-    outside: the weight that the next region gives to errors outside.
-    """
-
-    on: bool = False
-    tool: str = "brush"
-    size: int = 0
-    outside: float = OUTSIDE
-
-
-@dataclass(frozen=True)
-class CompareChoice:
-    """How the comparison looks."""
-
-    mode: str = "side"
-    a: Source = ORIGINAL
-    b: Source = CURRENT
-    difference_gain: float = 8.0
-    overlay: bool = False
-    opacity: float = 0.6
-
-
-@dataclass(frozen=True)
-class PlotChoice:
-    """How the rate-distortion plot looks. anchor: "kind/name" of the curve that BD-rates are against, or ""."""
-
-    metric: str = "psnr"
-    log_rate: bool = False
-    references: bool = False
-    anchor: str = "classical/jpeg420"
-    hidden: frozenset[str] = frozenset()
 
 
 class Session(QObject):
@@ -421,12 +353,10 @@ class Session(QObject):
             self.set_mask(replace(self.mask, outside=outside))
 
     def set_paint(self, **changes: object) -> None:
-        new = replace(self.paint, **changes)  # type: ignore[arg-type]
-        if new.on and new.size == 0 and self.current is not None and self.current.size is not None:
-            new = replace(new, size=max(8, min(self.current.size) // 6))
-        if new != self.paint:
-            self.paint = new
-            self.paint_changed.emit()
+        needs_size = changes.get("on", self.paint.on) and changes.get("size", self.paint.size) == 0
+        if needs_size and self.current is not None and self.current.size is not None:
+            changes = changes | {"size": max(8, min(self.current.size) // 6)}
+        self._change("paint", self.paint_changed, changes)
 
     def set_target(self, kind: str, value: float) -> None:
         if (kind, value) != self.target:
@@ -484,23 +414,22 @@ class Session(QObject):
         self.codecs = list(codecs)
         self.codecs_changed.emit()
 
+    def _change(self, what: str, signal: SignalInstance, changes: dict[str, Any]) -> None:
+        """Change fields of one of the choices, and say so where anything is another."""
+        old = getattr(self, what)
+        new = replace(old, **changes)
+        if new != old:
+            setattr(self, what, new)
+            signal.emit()
+
     def set_compare(self, **changes: object) -> None:
-        new = replace(self.compare, **changes)  # type: ignore[arg-type]
-        if new != self.compare:
-            self.compare = new
-            self.compare_changed.emit()
+        self._change("compare", self.compare_changed, changes)
 
     def set_map(self, **changes: object) -> None:
-        new = replace(self.map_choice, **changes)  # type: ignore[arg-type]
-        if new != self.map_choice:
-            self.map_choice = new
-            self.map_choice_changed.emit()
+        self._change("map_choice", self.map_choice_changed, changes)
 
     def set_plot(self, **changes: object) -> None:
-        new = replace(self.plot, **changes)  # type: ignore[arg-type]
-        if new != self.plot:
-            self.plot = new
-            self.plot_changed.emit()
+        self._change("plot", self.plot_changed, changes)
 
     def set_selection(self, selection: QRect | None) -> None:
         """A rectangle of the image in pixels; what lies outside is cut off."""
@@ -518,16 +447,10 @@ class Session(QObject):
             self.marked_changed.emit()
 
     def set_inspector(self, **changes: object) -> None:
-        new = replace(self.inspector, **changes)  # type: ignore[arg-type]
-        if new != self.inspector:
-            self.inspector = new
-            self.inspector_changed.emit()
+        self._change("inspector", self.inspector_changed, changes)
 
     def set_parts(self, **changes: object) -> None:
-        new = replace(self.parts_choice, **changes)  # type: ignore[arg-type]
-        if new != self.parts_choice:
-            self.parts_choice = new
-            self.parts_choice_changed.emit()
+        self._change("parts_choice", self.parts_choice_changed, changes)
 
     # ------------------------------------------------------------ results
 

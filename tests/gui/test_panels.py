@@ -33,7 +33,7 @@ from jahp_gui.gui.panels.widgets import DecimalBox
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent, table_rows
 from jahp_gui.gui.results import Choice, CurvePoint, Curves, ImageItem, LatentResult, SeriesKey, Source
-from jahp_gui.gui.session import PlotChoice
+from jahp_gui.gui.view_choices import PlotChoice
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.refining import Kept
 from jahp_gui.gui.results import REFINED, ROUNDED, FileResult, ImageItem, LatentResult
-from jahp_gui.gui.session import WITHOUT_REGION, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import WITHOUT_REGION
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ from jahp_gui.gui import captions
 from jahp_gui.gui.decoder import ORDERS
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.results import CURRENT, DECODER, ORIGINAL, Source
-from jahp_gui.gui.session import MODES, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import MODES
 
 if TYPE_CHECKING:
     from jahp_gui.gui.main_window import MainWindow

@@ -12,7 +12,7 @@ from jahp_gui.gui.lessons.commands import Action, Unavailable, read_action, want
 from jahp_gui.gui.lessons.live_values import LiveValues
 from jahp_gui.gui.lessons.text import Lesson, Step, lessons_folder, load_lessons
 from jahp_gui.gui.results import CURRENT, EXHIBITS, Choice, ImageItem
-from jahp_gui.gui.session import CompareChoice, MapChoice, PlotChoice
+from jahp_gui.gui.view_choices import CompareChoice, MapChoice, PlotChoice
 
 if TYPE_CHECKING:
     from jahp_gui.gui.main_window import MainWindow

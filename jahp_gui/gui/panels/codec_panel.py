@@ -23,8 +23,9 @@ from jahp_gui.gui import captions, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.widgets import DecimalBox
 from jahp_gui.gui.refining import RefiningController
-from jahp_gui.gui.session import TARGETS, Session
+from jahp_gui.gui.session import Session
 from jahp_gui.gui.targets import RANGES, UNITS
+from jahp_gui.gui.view_choices import TARGETS
 
 TARGET_NAMES = {"lambda": "Fixed λ", "bpp": "Rate", "bytes": "File size", "psnr": "PSNR"}
 

@@ -22,7 +22,8 @@ from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.region_bar import RegionBar
 from jahp_gui.gui.panels.widgets import ValueLabel
 from jahp_gui.gui.results import CURRENT, EXHIBITS, JPEG, ORIGINAL, REFINED, ROUNDED, Source
-from jahp_gui.gui.session import MODES, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import MODES
 
 MODE_NAMES = {"side": "Side by side", "swipe": "Swipe", "blink": "Blink", "difference": "Difference"}
 MODE_TERMS = {

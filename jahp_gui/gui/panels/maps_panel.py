@@ -29,7 +29,8 @@ from jahp_gui.gui.panels.channel_grid import ChannelGrid
 from jahp_gui.gui.panels.map_view import ColourBar, MapView
 from jahp_gui.gui.panels.widgets import DecimalBox, NumberBox
 from jahp_gui.gui.results import LatentResult
-from jahp_gui.gui.session import WITHOUT_REGION, WITHOUT_SEARCH, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import WITHOUT_REGION, WITHOUT_SEARCH
 
 ALL_CHANNELS = -1
 COVERED = 0.99  # share of the values that the automatic range covers

@@ -18,7 +18,8 @@ from jahp_gui.gui.panels.maps_panel import ShownMap, automatic_range
 from jahp_gui.gui.panels.marking_map import MarkingMap
 from jahp_gui.gui.panels.parts_views import CostBars, ResidualPlot, cost_rows
 from jahp_gui.gui.panels.widgets import faint
-from jahp_gui.gui.session import PartsChoice, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import PartsChoice
 
 if TYPE_CHECKING:  # at run time it would load torch
     from jahp_gui.codec.prior_costs import PriorCost

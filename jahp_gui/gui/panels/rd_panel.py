@@ -25,7 +25,8 @@ from jahp_gui.gui.panels.widgets import ValueLabel
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
 from jahp_gui.gui.plotting import PlotContent
 from jahp_gui.gui.results import CurvePoint, SeriesKey
-from jahp_gui.gui.session import PlotChoice, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import PlotChoice
 
 DASHES = {
     "-": Qt.PenStyle.SolidLine,

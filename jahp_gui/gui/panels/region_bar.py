@@ -6,7 +6,8 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSpinBox, QVBoxLayout, 
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.widgets import button, faint
 from jahp_gui.gui.region import LARGEST_BRUSH, SMALLEST_BRUSH
-from jahp_gui.gui.session import PAINT_TOOLS, Session
+from jahp_gui.gui.session import Session
+from jahp_gui.gui.view_choices import PAINT_TOOLS
 
 TOOL_NAMES = {"brush": "Brush", "eraser": "Eraser", "rectangle": "Rectangle"}
 TOOL_TERMS = {
