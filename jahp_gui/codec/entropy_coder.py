@@ -11,8 +11,6 @@ import numpy as np
 from jahp_gui.codec.errors import DigestError
 from jahp_gui.codec.tables import (
     ESCAPE_LENGTHS,
-    NARROW_HALF,
-    WIDE_HALF,
     SymbolTables,
     escape_excess,
     escape_value,
@@ -51,7 +49,7 @@ class SymbolEncoder:
         if len(low):
             size = np.int32(1) << shift[low].astype(np.int32)
             self._coder.encode((values[low] & (size - 1)).astype(np.int32), UNIFORM, size)
-        half = np.where(rows < len(tables.narrow), NARROW_HALF, WIDE_HALF)
+        half = tables.half(rows)
         escaped = np.flatnonzero(index == 2 * half)
         if len(escaped):
             self._escapes(escape_excess(values[escaped] >> shift[escaped], half[escaped]))
@@ -106,7 +104,7 @@ class SymbolDecoder:
         self._bits_left -= float(tables.symbol_bits[rows, index].sum())
         if self._bits_left < 0:
             raise DigestError("The compressed data is damaged: it ends before its latents do.")
-        half = np.where(rows < len(tables.narrow), NARROW_HALF, WIDE_HALF)
+        half = tables.half(rows)
         shift = tables.shift[rows]
         low_bits = np.zeros(len(rows), np.int64)
         low = np.flatnonzero(shift)

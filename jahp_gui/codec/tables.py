@@ -43,6 +43,7 @@ class SymbolTables:
 
     @cached_property
     def wide_probabilities(self) -> np.ndarray:
+        """The same of the wide rows."""
         return (self.wide - 1).astype(np.float32)
 
     @cached_property
@@ -67,16 +68,20 @@ class SymbolTables:
             deviation[rows] = np.sqrt(spread)
         return mean, deviation
 
+    def half(self, rows: np.ndarray) -> np.ndarray:
+        """Half of the symbols that each row codes without an escape: the shape of `rows`."""
+        return np.where(rows < len(self.narrow), NARROW_HALF, WIDE_HALF)
+
     def index(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Column of each symbol v in its row, the escape column where it lies outside."""
-        half = np.where(rows < len(self.narrow), NARROW_HALF, WIDE_HALF)
+        half = self.half(rows)
         shifted = values >> self.shift[rows]
         return np.where((shifted < -half) | (shifted >= half), 2 * half, shifted + half)
 
     def bits(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Exact cost in bits of symbols v under their rows, escapes included: float64, the shape of `values`."""
         index = self.index(values, rows)
-        half = np.where(rows < len(self.narrow), NARROW_HALF, WIDE_HALF)
+        half = self.half(rows)
         cost = self.symbol_bits[rows, index]
         escaped = index == 2 * half
         excess = escape_excess(values[escaped] >> self.shift[rows[escaped]], half[escaped])

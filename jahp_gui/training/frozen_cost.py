@@ -20,7 +20,6 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors.base import FrozenPrior
 from jahp_gui.codec.priors.rounding import rounded
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
-from jahp_gui.codec.tables import NARROW_HALF, WIDE_HALF
 from jahp_gui.codec.transforms import planes
 from jahp_gui.training.data import image_files
 from jahp_gui.training.freeze import load_trained
@@ -79,7 +78,7 @@ def escapes_of(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int) -> int:
     state = prior.start(prior.side_information(y_hat, gain_index), height, width, gain_index)
     flat, count = y_hat.reshape(-1, channels), 0
     for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
-        half = np.where(rows < len(state.tables.narrow), NARROW_HALF, WIDE_HALF)
+        half = state.tables.half(rows)
         count += int((state.tables.index(flat[step].astype(np.int64) - offsets, rows) == 2 * half).sum())
     return count
 
