@@ -9,12 +9,7 @@ import constriction
 import numpy as np
 
 from jahp_gui.codec.errors import DigestError
-from jahp_gui.codec.tables import (
-    ESCAPE_LENGTHS,
-    SymbolTables,
-    escape_excess,
-    escape_value,
-)
+from jahp_gui.codec.tables import ESCAPE_LENGTHS, SymbolTables, escape_excess, escape_value
 
 RUN = 1 << 16  # symbols a run: one call holds the interpreter lock throughout
 LATENT_LIMIT = (1 << 15) - 1  # |ŷ| and |ẑ| never exceed it

@@ -134,12 +134,12 @@ def command_line(args: argparse.Namespace, device: str) -> str:
 
 def _refuse_outputs(args: argparse.Namespace) -> None:
     """What cannot be written at the end is said at the start: a run may take hours."""
-    from jahp_gui.evaluation.plots import file_names
-
     if STREAM in (str(args.out), str(args.csv)):
         raise UsageError("--out and --csv must name files; for averages on standard output see --json.")
     files = [args.out, *filter(None, [args.csv])]
     if args.report:
+        from jahp_gui.evaluation.plots import file_names  # here: matplotlib takes a while
+
         if args.report.resolve() == args.folder.resolve():
             raise UsageError("--report must be another folder than the images': its plots would be measured, too.")
         make_folder(str(args.report))
