@@ -1,6 +1,7 @@
 """What travels with the program: models, desktop entries, and where the wheel puts them. `.ci/wheel` installs one."""
 
 import configparser
+import re
 import tomllib
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -36,6 +37,16 @@ def test_what_the_wheel_carries_is_there_and_the_icon_has_the_size_of_its_folder
         assert (ROOT / path).exists(), path
     with Image.open(ROOT / "assets" / "icons" / "jahp.png") as icon:
         assert f"/{icon.width}x{icon.height}/" in wheel["shared-data"]["assets/icons/jahp.png"]
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "models/README.md", "assets/reports/effort.md", "assets/reports/kodak/report.md"]
+)
+def test_what_a_document_links_to_is_there(document: str) -> None:
+    path = ROOT / document
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    missing = [link for link in links if not (path.parent / link).exists()]
+    assert links and not missing
 
 
 @pytest.mark.parametrize("card", installed_models(), ids=lambda card: card.model_id)

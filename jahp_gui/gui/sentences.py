@@ -40,6 +40,7 @@ TEMPLATES = (
     "{name} does not exist: check the name and the folder.",
     "{name} cannot be opened ({reason}): check its name and permissions.",
     "{name} has values that are infinite or not a number: replace them and save it again.",
+    "{folder} is no folder that can be listed ({reason}).",
     # what was done to an image while it was read
     "only the first frame of the animation taken",
     "only the first picture of the file taken",
@@ -52,6 +53,17 @@ TEMPLATES = (
     "converted from CMYK to sRGB without a profile",
     "converted from ICC profile '{profile}' to sRGB",
     "ICC profile ignored, as it is damaged or not for this kind of image",
+    # headers of files
+    "The file names a prior that JAHP Explorer does not know (code {code}); update it.",
+    "the prior code {code} (0 to {most} are allowed)",
+    "the gain index {index} (0 to {most} are allowed)",
+    "a width of {count} pixels (1 to {most} are allowed)",
+    "a height of {count} pixels (1 to {most} are allowed)",
+    "a section {part} of {length} bytes (at most {most} for {width} x {height} pixels)",
+    "a section {part} of {length} bytes (not a multiple of {word})",
+    "a {field} spelled with superfluous zeros",
+    "a {field} of more than {count} bytes",
+    "the format version {version}, which never existed",
     # models
     "The models in {folder} cannot be listed ({reason}); change its permissions, or JAHP_MODELS.",
     "There is no model named '{model}' here (installed: {have}); set JAHP_MODELS to the folder that holds it.",
@@ -61,7 +73,10 @@ TEMPLATES = (
     "{name} was made with other weights of model '{model}' (digest {digest}) than those installed; "
     "decode it with the release of JAHP Explorer that made it.",
     "The weights {path} cannot be read ({reason}); install the model again.",
-    "The weights {path} are damaged (their digest differs); install the model again.",
+    "The weights {path} are damaged ({reason}); install the model again.",
+    "their digest differs",
+    "they cannot be unpacked",
+    "The weights do not fit the configuration on the model's card; install it again.",
     "The model card {path} cannot be read ({reason}).",
     "The model card {path} is damaged ({reason}); install the model again.",
     # writing

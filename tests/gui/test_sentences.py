@@ -10,7 +10,7 @@ from gui_helpers import make_picture
 from PIL import Image
 
 from jahp_gui.codec import Model, Target, decode, encode, encode_to_target
-from jahp_gui.codec.container import Header, pack, read_file
+from jahp_gui.codec.container import Header, pack, read_file, sealed
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.models import find_model, model_of_file
@@ -52,6 +52,8 @@ def file_sentences(folder: Path, data: bytes) -> dict[str, str]:
         "flipped": bytes(flipped),
         "other": b"GIF89a" + data,
         "newer": data[:4] + b"\x63" + data[5:],
+        "prior": sealed(data[:5] + b"\x7f" + data[6:-4]),
+        "gain": sealed(data[:6] + b"\xff" + data[7:-4]),
     }
     found = {}
     for name, content in contents.items():
