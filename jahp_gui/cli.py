@@ -93,8 +93,9 @@ def run(arguments: Sequence[str]) -> int:
 def dashes_resolved(arguments: Sequence[str]) -> list[str]:
     """Everything after -- is a file, whatever it begins with: argparse forgets it where files may follow options."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    files = arguments[at + 1 :]
-    return [*arguments[:at], *(f"./{file}" if file.startswith("-") and file != "-" else file for file in files)]
+    files = list(arguments[at + 1 :])
+    files = [f"./{file}" if file.startswith("-") and file != "-" else file for file in files]
+    return [*arguments[: at + 1], *files]  # with the --, which ends the values of an option before it
 
 
 def build_parsers(chosen: str | None) -> tuple[Parser, argparse.ArgumentParser | None]:

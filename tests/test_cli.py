@@ -276,7 +276,11 @@ def test_a_second_input_is_not_taken_for_the_output(photo: str, packed: str, cap
 @pytest.mark.parametrize("command", ["encode photo photo", "encode photo.png link", "decode x.png x.png", "maps x x"])
 def test_the_input_itself_is_never_replaced(packed: str, capsys: Capture, command: str) -> None:
     shutil.copy("photo.png", "photo")
-    os.symlink("photo.png", "link")
+    if "link" in command:
+        try:
+            os.symlink("photo.png", "link")
+        except OSError:
+            pytest.skip("this account may make no links")
     for name in ("x.png", "x"):
         shutil.copy(packed, name)
     before = {name: Path(name).read_bytes() for name in os.listdir()}
@@ -449,6 +453,11 @@ def test_after_two_dashes_a_file_may_begin_with_one(photo: str) -> None:
     encode("--lmbda", "0.05", "--", "-holiday.png")
     assert main(["decode", "--", "-holiday.jahp", "-back.png"]) == 0
     assert sorted(os.listdir()) == ["-back.png", "-holiday.jahp", "-holiday.png"]
+
+
+def test_two_dashes_end_the_values_of_an_option(photo: str, capsys: Capture) -> None:
+    os.mkdir("photos")
+    assert "in the folder photos" in refused(capsys, "evaluate", "--out", "r.json", "--models", "tiny", "--", "photos")
 
 
 # ---------------------------------------------------------------- pipes and terminals

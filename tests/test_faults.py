@@ -621,7 +621,7 @@ def test_folders_that_may_not_be_entered_hide_no_model(
 
     def unless_locked(call: Callable) -> Callable:
         def guarded(path: Any = ".", *arguments: Any, **options: Any) -> Any:
-            if str(path).startswith((f"{locked}{os.sep}", f"{home}{os.sep}")) or path == home:
+            if str(path).startswith((f"{locked}{os.sep}", f"{home}{os.sep}")) or str(path) == str(home):
                 raise PermissionError(13, "Permission denied", str(path))
             return call(path, *arguments, **options)
 

@@ -73,6 +73,10 @@ class ModelMismatchError(ModelError):
     """A model of that name is installed, but its weights are not those the file was made with."""
 
 
+class NoRoomError(ImageError):
+    """A format has no room for an image of this size."""
+
+
 class OutputError(JahpError):
     """A result cannot be written: it exists already, the folder is missing or read-only, the disk is full."""
 

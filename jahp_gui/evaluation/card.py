@@ -38,10 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def is_of(results: dict[str, Any], folder: Path) -> bool:
-    """Whether an evaluation was of the weights in a model's folder, as far as it was of that model at all."""
+    """Whether an evaluation was of the weights in a model's folder."""
     card = read_card(folder)
-    digests = results["settings"]["models"].get(card.model_id, {"digests": {}})["digests"]
-    return all(prior in card.priors and card.digest(prior).hex() == digest for prior, digest in digests.items())
+    digests = results["settings"]["models"].get(card.model_id, {}).get("digests", {})
+    same = (prior in card.priors and card.digest(prior).hex() == digest for prior, digest in digests.items())
+    return bool(digests) and all(same)
 
 
 def summary(card: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:

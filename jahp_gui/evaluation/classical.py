@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from jahp_gui.codec.errors import ImageError, JahpError, UsageError
+from jahp_gui.codec.errors import ImageError, JahpError, NoRoomError, UsageError
 
 Rgb = NDArray[np.uint8]
 
@@ -67,7 +67,7 @@ class ClassicalCodec(ABC):
             raise UsageError(f"{self.label} is not available in this installation.") from error
         except (OSError, ValueError, RuntimeError) as error:
             height, width, _ = rgb.shape
-            raise ImageError(f"{self.label} cannot store an image of {width} by {height} pixels ({error}).") from error
+            raise NoRoomError(f"{self.label} cannot store an image of {width} by {height} pixels ({error}).") from error
 
     def decode(self, data: bytes) -> Rgb:
         """The picture in a file that `encode` wrote: uint8 (H, W, 3).

@@ -260,7 +260,7 @@ def _run_in_processes(work: "list[Unit]", jobs: int) -> Iterator[Row]:
     try:
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=lambda future: future.exception() is not None):  # the failed ones last
                 yield from future.result()
             running |= {pool.submit(_rows_of, unit) for unit in islice(waiting, len(done))}
     except BrokenProcessPool as error:

@@ -25,7 +25,7 @@ from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
 
 MAX_AT_ONCE = 500  # images of one drop: beyond, the batch dialog is the better tool
-LIKENESS_DB = 15.0  # PSNR of an opened file's picture and its original; of two photos it is below, of any λ above
+LIKENESS_DB = 15.0  # PSNR of an opened file's picture and its original; that of two photos is below, but for noise
 KEPT_BYTES = 512 * 2**20  # of pictures and latents of images that are not shown
 # Jobs that read what is chosen in the list: with one alone a share that has gone would stop them all, and with one for
 # each image the arrow keys would have a dozen large ones decoded at once.

@@ -76,6 +76,7 @@ TEMPLATES = (
     "The weights {path} are damaged ({reason}); install the model again.",
     "their digest differs",
     "they cannot be unpacked",
+    "The model configuration's {name} must be {demand}.",
     "The weights do not fit the configuration on the model's card; install it again.",
     "The model card {path} cannot be read ({reason}).",
     "The model card {path} is damaged ({reason}); install the model again.",

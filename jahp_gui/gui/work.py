@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jahp_gui.codec import container, metrics
-from jahp_gui.codec.errors import ImageError
+from jahp_gui.codec.errors import ImageError, NoRoomError
 from jahp_gui.codec.images import load_image
 from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.latent_views import Region, total_bits
@@ -418,7 +418,7 @@ def classical_points(
             job.give_way()
             try:
                 coded = process.at_quality(codec, rgb, quality, job.check)
-            except ImageError:
+            except NoRoomError:
                 break
             job.give_way()
             use_cores(ONE)

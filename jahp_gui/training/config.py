@@ -55,10 +55,10 @@ class TrainConfig:
         return cls.from_dict({**tables.get("train", {}), "model": tables.get("model", {})})
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+    def from_dict(cls, values: dict[str, Any], check: bool = True) -> "TrainConfig":
         """Inverse of `to_dict`. Raises `UsageError` for unknown or missing keys and values that no run can have.
 
-        What is wrong with the model's values is a `ModelError`.
+        What is wrong with the model's values is a `ModelError`. check: not of a run that there has been.
         """
         known = {entry.name for entry in fields(cls)}
         missing = {"images", "validation", "output", "minutes"} - set(values)
@@ -66,7 +66,8 @@ class TrainConfig:
             wrong = sorted(set(values) - known) or sorted(missing)
             raise UsageError(f"The training configuration has unknown or missing keys: {', '.join(wrong)}.")
         config = cls(**{**with_tuples(values), "model": ModelConfig.from_dict(values["model"])})
-        config.check()
+        if check:
+            config.check()
         return config
 
     def check(self) -> None:
@@ -74,6 +75,7 @@ class TrainConfig:
         if wrong := wrong_kinds(self):
             raise UsageError(f"The training configuration has values of the wrong kind: {', '.join(wrong)}.")
         priors, anchors = PRIOR_NAMES.values(), len(self.model.lmbda_anchors)
+        phases = self.warmup, self.straight_through_from, self.hide_context, self.hide_context_until
         rates = self.learning_rate, self.fast_learning_rate, self.muon_learning_rate
         demands = {
             "images": (self.images, "one folder or more"),
@@ -91,6 +93,10 @@ class TrainConfig:
             "ema": (0 <= self.ema < 1, "at least 0 and below 1"),
             "clip": (0 < self.clip < math.inf, "a number above zero (1e9 clips nothing)"),
             "validate_minutes": (0 < self.validate_minutes < math.inf, "a number above zero (1e9 is never)"),
+            "warmup, straight_through_from, hide_context and hide_context_until": (
+                all(map(math.isfinite, phases)),
+                "numbers (2 is beyond the end of the schedule)",
+            ),
             "seed": (self.seed >= 0, "0 or more"),
             "only_anchor": (
                 self.only_anchor is None or 0 <= self.only_anchor < anchors,

@@ -30,7 +30,7 @@ def load_trained(checkpoints: Sequence[Path]) -> tuple[TrainingModel, list[dict[
     latents of a run are not the first's; the synthesis may be another one, as priors know nothing of it.
     """
     saved = [load_checkpoint(Path(path)) for path in checkpoints]
-    configs = [TrainConfig.from_dict(json.loads(entry["config"])) for entry in saved]
+    configs = [TrainConfig.from_dict(json.loads(entry["config"]), check=False) for entry in saved]
     first = latent_weights(saved[0]["ema"])
     for path, entry, config in zip(checkpoints[1:], saved[1:], configs[1:], strict=True):
         other = latent_weights(entry["ema"])

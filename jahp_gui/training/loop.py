@@ -61,7 +61,8 @@ def train(config: TrainConfig, minutes: float = math.inf, say: Callable[[str], N
 def calling_at_signals(stop: Callable[[], None]) -> Iterator[None]:
     """The first SIGTERM, Ctrl+C or hang-up calls `stop`, a second one does what it did before.
 
-    What is ignored, as a hang-up is under nohup, stays ignored.
+    But a second hang-up, which follows at once where a terminal is closed, does nothing. What is ignored stays ignored,
+    as hang-ups are under nohup.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone gets signals
         yield
@@ -71,7 +72,8 @@ def calling_at_signals(stop: Callable[[], None]) -> Iterator[None]:
     previous = {number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, previous[number])
+        is_hang_up = number == getattr(signal, "SIGHUP", None)
+        signal.signal(number, signal.SIG_IGN if is_hang_up else previous[number])
         stop()
 
     try:
@@ -124,7 +126,7 @@ class Run:
         if saved is None:
             self.start()
         else:
-            refuse_other_parts(TrainConfig.from_dict(json.loads(saved["config"])), config)
+            refuse_other_parts(TrainConfig.from_dict(json.loads(saved["config"]), check=False), config)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if world > 1:
             for value in self.model.state_dict().values():
@@ -147,7 +149,8 @@ class Run:
                 raise UsageError(f"{start} is not of such a model; choose another start_from.") from error
             if not any(name.startswith("analysis.") for name in start_state):
                 raise UsageError(f"{start} has transforms of another kind than the configuration's [model].")
-            if shapes_of(state, fixed) != shapes_of(self.model.state_dict(), fixed):
+            is_last = start == Path(self.config.start_from[-1])  # whose transforms stay
+            if is_last and shapes_of(state, fixed) != shapes_of(self.model.state_dict(), fixed):
                 raise UsageError(
                     f"{start} has transforms of other sizes than the configuration's [model], and they are not to "
                     "learn: copy the sizes from its configuration or card."
