@@ -61,6 +61,7 @@ COMMANDS = (
     Command("a_original", "Compare", "A: original", "O", "The untouched image on side A."),
     Command("a_rounded", "Compare", "A: rounded", "U", "The current prior and λ without any search, on side A."),
     Command("swap", "Compare", "Swap A and B", "X", "Left becomes right."),
+    Command("select_seen", "Compare", "Select what is seen", "Ctrl+A", "The part of the image that the view shows."),
     Command("clear_selection", "Compare", "Clear selection", "Ctrl+D", "Forget the selected rectangle."),
     Command("fit", "View", "Fit", "0", "The whole image."),
     Command("zoom_100", "View", "100%", "Ctrl+1", "One image pixel on one pixel of the screen."),
@@ -119,6 +120,7 @@ COMMANDS = (
     Command("lesson_again", "Lessons", "Set the step up again", "Alt+Up", "Bring back what the step shows."),
     Command(SEPARATOR, "Lessons", ""),
     Command("shortcuts", "Help", "Shortcuts", "F1", "All keys on one sheet."),
+    Command("explain", "Help", "Explain this control", "Shift+F1", "The explanation of what has the keyboard."),
     Command("model_card", "Help", "Model card", "Ctrl+I", "What the model is and how it was trained."),
 )
 MENUS = ("File", "Edit", "Compare", "View", "Codec", "Latents", "Experiments", "Lessons", "Help")

@@ -170,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(["jahp-gui"])
     application.setApplicationName("JAHP Explorer")
+    application.setDesktopFileName("jahp-explorer")  # by which a desktop finds the window's entry and icon
     application.setWindowIcon(app_icon())
     settings = Settings(arguments.settings)
     theme.switch.use(settings.text("theme", "system"))

@@ -119,10 +119,12 @@ class BatchDialog(QDialog):
         layout.addWidget(self.table, 1)
         layout.addLayout(buttons)
         self.table.setAccessibleName(tr("Results"))
+        self.progress.setAccessibleName(tr("Progress"))
 
     def _folder_row(self, entry: QLineEdit, name: str) -> QHBoxLayout:
         entry.setAccessibleName(name)
         browse = QPushButton(tr("Choose…"))
+        browse.setAccessibleName(f"{name}: {tr('Choose…')}")
         browse.clicked.connect(lambda: self._browse(entry))
         row = QHBoxLayout()
         row.addWidget(entry, 1)

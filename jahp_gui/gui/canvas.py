@@ -6,12 +6,13 @@ All panes share `session.view`. The widget paints from the session and writes ba
 from collections.abc import Iterator
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from jahp_gui.codec.latent_views import STRIDES
 from jahp_gui.gui import captions, painting, theme
 from jahp_gui.gui.actions import key_name
+from jahp_gui.gui.focus_frame import FocusFrame
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.painting import Pane
 from jahp_gui.gui.region import TINT_OPACITY, RegionPainter
@@ -39,7 +40,7 @@ SMALLEST_SELECTION = 4
 BRUSH_KEYS = {Qt.Key.Key_BracketLeft: -1, Qt.Key.Key_BracketRight: 1}  # and by how many steps its size changes
 
 
-class CompareCanvas(QWidget):
+class CompareCanvas(FocusFrame):
     """Mouse: wheel zooms to the cursor, drag pans or moves the divider, Shift+drag selects a rectangle.
 
     While the region of interest is painted, the left button paints and the middle one pans.
@@ -66,7 +67,6 @@ class CompareCanvas(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 160)
         self.setAccessibleName(tr("Comparison view"))
-        self.setAccessibleDescription(tr("Two versions of the image; arrow keys move the divider or the view."))
         for signal in (
             self.view.changed,
             session.sides_changed,
@@ -79,7 +79,17 @@ class CompareCanvas(QWidget):
             signal.connect(self.update)
         session.compare_changed.connect(self._tell_pane)
         session.current_changed.connect(self._tell_image)
+        session.sides_changed.connect(self._describe)
         self._tell_image()
+        self._describe()
+
+    def _describe(self) -> None:
+        """For a screen reader: what the labels on the pictures say."""
+        lmbda_at, pixels = self.session.lmbda_at, self._pixels()
+        shown = [(name.upper(), side) for name, side in self.session.sides.items() if side is not None]
+        captioned = [f"{letter}: {captions.side_caption(side, lmbda_at, pixels)}" for letter, side in shown]
+        hint = tr("Two versions of the image; arrow keys move the divider or the view.")
+        self.setAccessibleDescription("\n".join([*captioned, hint]))
 
     # ------------------------------------------------------------ geometry
 
@@ -123,7 +133,11 @@ class CompareCanvas(QWidget):
         painter.fillRect(self.rect(), theme.colour("canvas"))
         if self.session.current is None or self.session.current.size is None:
             painting.draw_centred(painter, self._empty_text(), QRectF(self.rect()))
-            return
+        else:
+            self._paint_comparison(painter)
+        self.paint_focus(painter)
+
+    def _paint_comparison(self, painter: QPainter) -> None:
         for pane, side, label, clip in self._layers():
             painter.save()
             painter.setClipRect(clip)
@@ -422,5 +436,6 @@ class CompareCanvas(QWidget):
         else:
             super().keyReleaseEvent(event)
 
-    def focusOutEvent(self, event: object) -> None:  # noqa: N802
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        super().focusOutEvent(event)
         self.blink(False)  # the key may be let go of elsewhere

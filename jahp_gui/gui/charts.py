@@ -1,8 +1,10 @@
 """What the small charts of the inspector share: ticks, numbers that fit, the hatching of what is hidden."""
 
+import math
+
 import numpy as np
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter
 
 from jahp_gui.gui import theme
 
@@ -13,6 +15,18 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     unit = 10.0 ** np.floor(np.log10(step))
     step = max(1.0, next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= step * 0.999))
     return [float(value) for value in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+
+
+def small_font(base: QFont, scale: float) -> QFont:
+    """Smaller letters than a widget's own, with figures of equal width."""
+    font = theme.numbers_font(base)
+    font.setPointSizeF(font.pointSizeF() * scale)
+    return font
+
+
+def line_height(font: QFont, least: int) -> int:
+    """Room for a line: with the fonts of most systems `least`, more where the user has chosen larger ones."""
+    return max(least, math.ceil(QFontMetricsF(font).height()))
 
 
 def draw_tick(

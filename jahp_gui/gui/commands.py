@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QToolTip, QWidget
 
 from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.images import IMAGE_SUFFIXES
@@ -54,6 +54,7 @@ class SessionCommands(QObject):
             "paint": lambda on: session.set_paint(on=on),
             "clear_region": lambda: session.set_mask(None),
             "swap": lambda: session.set_compare(a=session.compare.b, b=session.compare.a),
+            "select_seen": lambda: session.set_selection(view.visible().toAlignedRect()),
             "clear_selection": lambda: session.set_selection(None),
             "fit": view.fit,
             "zoom_100": lambda: view.zoom_to(1.0),
@@ -126,6 +127,7 @@ class FileCommands(QObject):
             "batch": self.batch,
             "shortcuts": lambda: show_dialog(ShortcutSheet(self.window)),
             "model_card": self.model_card,
+            "explain": explain_focused,
         }
 
     # ------------------------------------------------------------ in
@@ -307,3 +309,11 @@ class FileCommands(QObject):
     def model_card(self) -> None:
         if self.session.card is not None:
             show_dialog(ModelCardDialog(self.session.card, self.window))
+
+
+def explain_focused() -> None:
+    """The tool tip of what has the keyboard, which else only the mouse brings; of a picture or chart what it shows."""
+    widget = QApplication.focusWidget()
+    if widget is not None:
+        text = widget.toolTip() or widget.accessibleDescription() or widget.accessibleName()
+        QToolTip.showText(widget.mapToGlobal(widget.rect().bottomLeft()), text, widget)

@@ -1,5 +1,6 @@
 """Drawing of images, overlays and labels; all functions take a QPainter and say nothing about input."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,17 @@ LABEL_BACKGROUND = QColor(0, 0, 0, 170)
 LABEL_TEXT = QColor(255, 255, 255)
 SEPARATOR = " · "  # between the parts of a caption
 MINIMAP_SIDE = 110.0
+MARKER_CORNERS = {  # how many, degrees of the first, how far in is every second one, how wide they lie
+    "^": (3, 90, 1, 1),
+    "v": (3, -90, 1, 1),
+    "<": (3, 180, 1, 1),
+    ">": (3, 0, 1, 1),
+    "s": (4, 45, 1, 1),
+    "D": (4, 90, 1, 1),
+    "d": (4, 90, 1, 0.6),
+    "*": (10, 90, 0.4, 1),
+    "h": (6, 90, 1, 1),
+}
 HAZARD = QColor(220, 40, 30)
 HAZARD_WIDTH, HAZARD_STEP = 7.0, 14.0
 
@@ -115,6 +127,27 @@ def draw_circle(painter: QPainter, centre: QPointF, radius: float) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
+def marker_path(marker: str, radius: float) -> QPainterPath:
+    """A marker of matplotlib around the origin."""
+    path = QPainterPath()
+    if marker == "o":
+        path.addEllipse(QPointF(0, 0), radius, radius)
+    elif marker == "P":
+        path.setFillRule(Qt.FillRule.WindingFill)  # else the middle, which is in both, would be a hole
+        arm = radius / 3
+        path.addRect(QRectF(-radius, -arm, 2 * radius, 2 * arm))
+        path.addRect(QRectF(-arm, -radius, 2 * arm, 2 * radius))
+        return path.simplified()
+    else:
+        count, first, inner, width = MARKER_CORNERS[marker]
+        for number in range(count):
+            angle, reach = math.radians(first + 360 * number / count), radius * (inner if number % 2 else 1)
+            point = QPointF(width * reach * math.cos(angle), -reach * math.sin(angle))
+            path.lineTo(point) if number else path.moveTo(point)
+        path.closeSubpath()
+    return path
+
+
 def draw_reach(painter: QPainter, pane: Pane, block: Region, reach: Region, pinned: bool) -> None:
     """All that a latent can change, dashed; of the pinned one its block too, in the accent colour."""
     if pinned:
@@ -160,6 +193,14 @@ def label_lines(metrics: QFontMetricsF, text: str, room: float) -> list[str]:
     first = next((line for line in whole if metrics.horizontalAdvance(line) <= room), whole[-1])
     rest = text[len(first) + len(SEPARATOR) :]
     return [metrics.elidedText(line, Qt.TextElideMode.ElideRight, room) for line in (first, rest) if line]
+
+
+def draw_focus(painter: QPainter, rect: QRectF) -> None:
+    """A frame within the edges of what has the keyboard; its inner line parts it from a picture of its own colour."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for name, width in (("panel", 4), ("accent", 2)):
+        painter.setPen(QPen(theme.colour(name), width))
+        painter.drawRect(rect.adjusted(1, 1, -1, -1))
 
 
 def draw_centred(painter: QPainter, text: str, area: QRectF) -> None:

@@ -5,17 +5,19 @@ A redraw holds matplotlib for a tenth of a second; the point, which moves with t
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from jahp_gui.gui import plotting, theme
+from jahp_gui.gui import painting, plotting, theme
+from jahp_gui.gui.focus_frame import FocusFrame
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import qimage
 from jahp_gui.gui.jobs import Job, Jobs
-from jahp_gui.gui.painting import draw_centred
+from jahp_gui.gui.panels.map_view import ARROWS
 from jahp_gui.gui.plotting import PlotContent
 from jahp_gui.gui.results import CurvePoint, SeriesKey
 
@@ -24,7 +26,7 @@ NEAR = 12.0  # widget pixels from the cursor to a point it means
 DPI = 96
 MARGINS = (50.0, 10.0, 40.0, 12.0)  # left, right, bottom, top in widget pixels
 TITLE_HEIGHT = 12.0
-POINT_RADIUS, TRAIL_RADIUS = 6.0, 2.2
+POINT_RADIUS, TRAIL_RADIUS, RING_RADIUS = 6.0, 2.2, 9.0
 INSET = (148.0, 78.0)  # the enlarged trail, widget pixels
 
 
@@ -46,6 +48,13 @@ class RenderedPlot:
         x = self.axes.left() + (rate - low) / (high - low) * self.axes.width()
         bottom, top = self.heights
         return QPointF(x, self.axes.bottom() - (height - bottom) / (top - bottom) * self.axes.height())
+
+
+class DrawnPoint(NamedTuple):
+    """A point of a curve, and where it is in the widget."""
+
+    point: CurvePoint
+    place: QPointF
 
 
 class PlotRenderer:
@@ -74,8 +83,11 @@ class PlotRenderer:
         return RenderedPlot(content, image, area, self.axes.get_xlim(), self.axes.get_ylim())
 
 
-class PlotView(QWidget):
-    """Shows a `PlotContent`; asks a job for a new drawing when it differs from the one shown."""
+class PlotView(FocusFrame):
+    """Shows a `PlotContent`; asks a job for a new drawing when it differs from the one shown.
+
+    The mouse, or ← and → along a curve, ↑ and ↓ to another, hover over points; a click, or Enter, chooses one.
+    """
 
     hovered = Signal(object)  # (SeriesKey, CurvePoint) or None
     clicked = Signal(object)  # (SeriesKey, CurvePoint)
@@ -86,10 +98,12 @@ class PlotView(QWidget):
         self.content: PlotContent | None = None
         self.empty_text = ""
         self.rendered: RenderedPlot | None = None
+        self._at: tuple[SeriesKey, float] | None = None  # curve and rate where the keyboard is
         self._renderer: PlotRenderer | None = None
         self._timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._timer.timeout.connect(self._render)
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(200, 120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(tr("Rate-distortion plot"))
@@ -147,14 +161,22 @@ class PlotView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
         if self.rendered is None or self.content is None or self.content.is_empty:
-            draw_centred(painter, self.empty_text, QRectF(self.rect()))
-            return
+            painting.draw_centred(painter, self.empty_text, QRectF(self.rect()))
+        else:
+            self._paint_plot(painter, self.rendered, self.content)
+        self.paint_focus(painter)
+
+    def _paint_plot(self, painter: QPainter, rendered: RenderedPlot, content: PlotContent) -> None:
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
-        painter.drawImage(QRectF(self.rect()), self.rendered.image)
-        self._paint_trail(painter, [self.rendered.position(*place) for place in self.content.trail])
+        painter.drawImage(QRectF(self.rect()), rendered.image)
+        self._paint_trail(painter, [rendered.position(*place) for place in content.trail])
         point = self._current_position()
-        if point is not None and self.rendered.axes.contains(point):
-            self._paint_current(painter, point, self.content)
+        if point is not None and rendered.axes.contains(point):
+            self._paint_current(painter, point, content)
+        drawn = self.drawn_points() if self.hasFocus() else {}
+        if (at := self._keyboard_at(drawn)) is not None:
+            key, number = at
+            painting.draw_circle(painter, drawn[key][number].place, RING_RADIUS)
 
     def _paint_trail(self, painter: QPainter, places: list[QPointF]) -> None:
         """Where the current point came from while it was refined, faintly."""
@@ -219,26 +241,49 @@ class PlotView(QWidget):
         painter.setPen(QPen(theme.colour("text") if is_exact else fill, 2))
         painter.drawEllipse(point, POINT_RADIUS, POINT_RADIUS)
 
-    # ------------------------------------------------------------ mouse
+    # ------------------------------------------------------------ points
+
+    def drawn_points(self) -> dict[SeriesKey, list[DrawnPoint]]:
+        """The points of every curve that the picture shows, by rate."""
+        if self.rendered is None:
+            return {}
+        rendered, choice, drawn = self.rendered, self.rendered.content.choice, {}
+        for key, points in rendered.content.curves.points.items():
+            heights = [(point, plotting.quality(point, choice.metric)) for point in points]
+            placed = [
+                DrawnPoint(point, rendered.position(point.bpp, height))
+                for point, height in heights
+                if height is not None and math.isfinite(height)
+            ]
+            if placed and plotting.name_of_series(key) not in choice.hidden:
+                drawn[key] = sorted(placed, key=lambda drawn: drawn.point.bpp)
+        return drawn
 
     def nearest(self, position: QPointF) -> tuple[SeriesKey, CurvePoint] | None:
         """The drawn point nearest to a place, when it is near enough to be meant."""
-        if self.rendered is None:
-            return None
-        choice, best = self.rendered.content.choice, NEAR
-        found: tuple[SeriesKey, CurvePoint] | None = None
-        for key, points in self.rendered.content.curves.points.items():
-            if plotting.name_of_series(key) in choice.hidden:
-                continue
-            for point in points:
-                height = plotting.quality(point, choice.metric)
-                if height is None or not math.isfinite(height):
-                    continue
-                offset = self.rendered.position(point.bpp, height) - position
-                distance = math.hypot(offset.x(), offset.y())
+        best, found = NEAR, None
+        for key, points in self.drawn_points().items():
+            for point, place in points:
+                distance = math.hypot(place.x() - position.x(), place.y() - position.y())
                 if distance < best:
                     best, found = distance, (key, point)
         return found
+
+    def _keyboard_at(self, drawn: dict[SeriesKey, list[DrawnPoint]]) -> tuple[SeriesKey, int] | None:
+        """Curve and number of the point where the keyboard is, also after the curve has got other points."""
+        if self._at is None or self._at[0] not in drawn:
+            return None
+        key, rate = self._at
+        return key, _number_near(drawn[key], rate)
+
+    def _start(self, drawn: dict[SeriesKey, list[DrawnPoint]]) -> tuple[SeriesKey, int]:
+        """Where the keyboard begins: at the current setting, as far as it is drawn."""
+        assert self.content is not None
+        current, series = self.content.current, self.content.current_series
+        key = series if series in drawn else next(iter(drawn))
+        return key, _number_near(drawn[key], 0.0 if current is None else current[0])
+
+    # ------------------------------------------------------------ mouse and keys
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         found = self.nearest(event.position())
@@ -252,3 +297,37 @@ class PlotView(QWidget):
 
     def leaveEvent(self, event: object) -> None:  # noqa: N802
         self.hovered.emit(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        step, drawn = ARROWS.get(Qt.Key(event.key())), self.drawn_points()
+        at = self._keyboard_at(drawn)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and at is not None:
+            key, number = at
+            self.clicked.emit((key, drawn[key][number].point))
+        elif step is not None and drawn:
+            key, number = self._start(drawn) if at is None else _moved(drawn, *at, step)
+            point = drawn[key][number].point
+            self._at = (key, point.bpp)
+            self.update()
+            self.hovered.emit((key, point))
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        super().focusOutEvent(event)
+        self.hovered.emit(None)
+
+
+def _number_near(points: list[DrawnPoint], rate: float) -> int:
+    return min(range(len(points)), key=lambda number: abs(points[number].point.bpp - rate))
+
+
+def _moved(
+    drawn: dict[SeriesKey, list[DrawnPoint]], key: SeriesKey, number: int, step: QPoint
+) -> tuple[SeriesKey, int]:
+    """The next point of the curve, or of another curve the one at about the same rate; at the ends the last."""
+    if not step.y():
+        return key, min(max(number + step.x(), 0), len(drawn[key]) - 1)
+    keys, rate = list(drawn), drawn[key][number].point.bpp
+    key = keys[min(max(keys.index(key) + step.y(), 0), len(keys) - 1)]
+    return key, _number_near(drawn[key], rate)

@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CHINESE_FONT_FILES = ("notosanscjk", "wqy-microhei", "wqy-zenhei", "msyh", "pingfang", "simhei")
-MARKERS = {"prior": "o", "classical": "s"}
+MARKERS = {  # of the curves by name: who cannot tell their colours knows them by shape
+    "joint": "o",
+    "context": "D",
+    "mean-scale-hyperprior": "^",
+    "scale-hyperprior": "v",
+    "factorized": "P",
+    "jpeg420": "s",
+    "jpeg444": "d",
+    "jpeg2000": "*",
+    "webp": "<",
+    "avif": ">",
+    "heic": "h",
+}
 REFERENCE_STYLES = {"paper-joint": "-.", "bpg444": "--", "jpeg420": ":"}
 REFERENCE_RATES = (0.08, 2.5)  # bpp; they go on far beyond what one image needs
 
@@ -82,6 +94,11 @@ def name_of_series(key: SeriesKey) -> str:
     return f"{key.kind}/{key.name}"
 
 
+def marker_of(name: str) -> str:
+    """The shape of a curve's points, as matplotlib calls it."""
+    return MARKERS.get(name, "s")
+
+
 def draw(axes: "Axes", content: PlotContent, *, with_current: bool = True) -> None:
     """Clear the axes and draw everything anew; without the current point, room is left for it."""
     choice, colours = content.choice, content.colours
@@ -108,26 +125,21 @@ def _draw_series(axes: "Axes", content: PlotContent, key: SeriesKey, points: Seq
         return
     is_current = key == content.current_series
     colour, zorder = theme.series_colour(key.name), 5 if is_current else 3
+    marker, size = marker_of(key.name), 5.5 if is_current else 4.5
     axes.plot(
         *zip(*pairs, strict=True),
         lw=2.2 if is_current else 1.3,
         ls="-" if key.kind == "prior" else "--",
         color=colour,
+        marker=marker,
+        ms=size,
         zorder=zorder,
         label=captions.series_name(key),
     )
-    for is_estimate, face in ((False, colour), (True, content.colours.panel)):  # hollow until its file is there
-        some = drawable([point for point in points if point.is_estimate == is_estimate], content.choice.metric)
-        if some:
-            axes.plot(
-                *zip(*some, strict=True),
-                ls="",
-                marker=MARKERS[key.kind],
-                ms=4.5 if is_current else 3.5,
-                mec=colour,
-                mfc=face,
-                zorder=zorder,
-            )
+    estimates = drawable([point for point in points if point.is_estimate], content.choice.metric)
+    if estimates:  # hollow until its file is there
+        face = content.colours.panel
+        axes.plot(*zip(*estimates, strict=True), ls="", marker=marker, ms=size, mec=colour, mfc=face, zorder=zorder)
 
 
 def shown_references(content: PlotContent) -> list[tuple[ReferenceCurve, str]]:

@@ -39,7 +39,7 @@ LIGHT = Theme(
     panel="#ffffff",
     canvas="#dcdfe3",
     text="#1c2126",
-    faint_text="#5c6670",
+    faint_text="#58626c",
     border="#c4cad0",
     button="#e9ebee",
     accent="#0b66c3",
@@ -127,9 +127,9 @@ def series_colour(name: str) -> str:
 
 
 def series_text_colour(name: str) -> QColor:
-    """That of a series for letters: on a dark ground those of the darker ones could not be read."""
+    """For letters: as they are, the lighter ones could not be read on white, the darker ones on dark."""
     colour = QColor(series_colour(name))
-    return colour.lighter(150) if switch.theme is DARK else colour
+    return colour.lighter(150) if switch.theme is DARK else colour.darker(150)
 
 
 def palette_of(theme: Theme) -> QPalette:
@@ -170,7 +170,7 @@ def style_sheet(theme: Theme) -> str:
         color: {theme.faint_text}; padding: 3px 1px;
         border: 1px solid transparent; border-bottom: 2px solid {theme.border};
     }}
-    QToolButton[tab="true"]:hover {{ background: {theme.button}; }}
+    QToolButton[tab="true"]:hover {{ color: {theme.text}; background: {theme.button}; }}
     QToolButton[tab="true"]:checked {{ color: {theme.text}; border-bottom-color: {theme.accent}; font-weight: 600; }}
     QToolButton[tab="true"]:focus {{ border: 1px solid {theme.accent}; border-bottom: 2px solid {theme.accent}; }}
     QToolButton[toggle="true"] {{
@@ -179,6 +179,7 @@ def style_sheet(theme: Theme) -> str:
     QToolButton[toggle="true"]:disabled {{ color: {theme.faint_text}; }}
     QToolButton[toggle="true"]:focus, QToolButton[toggle="true"]:hover {{ border-color: {theme.accent}; }}
     QToolButton[toggle="true"]:checked {{ color: {theme.accent_text}; background: {theme.accent}; }}
+    QToolButton[toggle="true"]:checked:focus {{ border-color: {theme.text}; }}
     QCheckBox::indicator:unchecked, QListWidget::indicator:unchecked {{
         width: 12px; height: 12px; background: {theme.panel}; border: 1px solid {theme.faint_text}; border-radius: 2px;
     }}

@@ -31,6 +31,7 @@ from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
 from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, LatentResult, SeriesKey, Source
 from jahp_gui.gui.settings import Settings
+from jahp_gui.paths import assets_dir
 
 
 def wait_for_file(qtbot: QtBot, explorer: Explorer) -> None:
@@ -77,6 +78,8 @@ def test_main_opens_the_files_it_is_given_and_ends_when_the_window_closes(
     assert app.main(["--settings", str(settings_file), str(picture_file)]) == 0
     timer.stop()
     assert seen == [encode(Model.load("tiny"), picture, prior="joint", lmbda=0.0128).data]
+    entry = assets_dir() / "desktop" / f"{qapp.desktopFileName()}.desktop"
+    assert entry.is_file()
 
 
 def test_the_first_run_shows_a_sample_compressed_with_the_joint_prior(

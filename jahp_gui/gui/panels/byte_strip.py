@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from jahp_gui.codec.container import Section
 from jahp_gui.gui import theme
 from jahp_gui.gui.i18n import tr
-from jahp_gui.gui.painting import HAZARD
+from jahp_gui.gui.painting import HAZARD, draw_focus
 
 NARROWEST = 20.0  # a header of 40 bytes among 40,000 must still be seen
-COLOURS = {"header": "#6f7b86", "z": "#0072b2", "y": "#d55e00", "checksum": "#6f7b86"}
+COLOURS = {"header": "#67727d", "z": "#0072b2", "y": "#bd5300", "checksum": "#67727d"}
 LABELS = {"header": "H", "z": "ẑ", "y": "ŷ", "checksum": "C"}
 NAMES = {"header": "header", "z": "side information ẑ", "y": "latents ŷ", "checksum": "checksum"}
 KEY_FAR = 64  # bytes
@@ -102,8 +102,7 @@ class ByteStrip(QWidget):
             painter.setPen(QPen(HAZARD.lighter(135) if byte != self.marks[-1] else QColor(255, 255, 255), 2))
             painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
         if self.hasFocus():
-            painter.setPen(QPen(theme.colour("accent"), 2))
-            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
+            draw_focus(painter, QRectF(self.rect()))
 
     def _paint_section(self, painter: QPainter, section: Section, rect: QRectF) -> None:
         colour = QColor(COLOURS[section.name])

@@ -6,15 +6,16 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from jahp_gui.gui import theme
+from jahp_gui.gui import charts, theme
+from jahp_gui.gui.focus_frame import FocusFrame
 from jahp_gui.gui.i18n import tr
 
 SMALLEST_BAR = 3.0  # of sorted bars; what does not fit costs next to nothing
-LABEL_HEIGHT = 16
+LABEL_HEIGHT, FONT_SCALE = 16, 0.85
 BAR_ALPHA = 120
 
 
-class ChannelBars(QWidget):
+class ChannelBars(FocusFrame):
     """A click, or the keys ← and →, choose a channel."""
 
     chosen = Signal(int)
@@ -55,8 +56,11 @@ class ChannelBars(QWidget):
 
     # ------------------------------------------------------------ geometry
 
+    def label_height(self) -> int:
+        return charts.line_height(charts.small_font(self.font(), FONT_SCALE), LABEL_HEIGHT)
+
     def plot_rect(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(0, LABEL_HEIGHT, -1, -1)
+        return QRectF(self.rect()).adjusted(0, self.label_height(), -1, -1)
 
     def count_shown(self) -> int:
         """How many channels have a bar: in their own order all, sorted as many as can be told apart."""
@@ -89,12 +93,13 @@ class ChannelBars(QWidget):
     # ------------------------------------------------------------ painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        if not len(self.bits):
-            return
         painter = QPainter(self)
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.85)
-        painter.setFont(theme.numbers_font(font))
+        painter.setFont(charts.small_font(self.font(), FONT_SCALE))
+        if len(self.bits):
+            self._paint_bars(painter)
+        self.paint_focus(painter)
+
+    def _paint_bars(self, painter: QPainter) -> None:
         shown = self.order[: self.count_shown()]
         fill = QColor(theme.series_colour(self.prior))
         solid = QColor(fill)
@@ -134,7 +139,7 @@ class ChannelBars(QWidget):
         painter.drawPath(path)
 
     def _paint_labels(self, painter: QPainter, shown: NDArray[np.intp]) -> None:
-        area = QRectF(0, 0, self.width(), LABEL_HEIGHT)
+        area = QRectF(0, 0, self.width(), self.label_height())
         painter.setPen(theme.colour("faint_text"))
         painter.drawText(area, Qt.AlignmentFlag.AlignLeft, f"{self._highest():.1f} {tr('bit')}")
         if len(shown) < len(self.bits):

@@ -3,14 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QFont, QHelpEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QToolTip, QWidget
 
-from jahp_gui.gui import theme
+from jahp_gui.gui import charts, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import coloured, qimage
 
 CELL, CAPTION, GAP = 84, 15, 6
+FONT_SCALE = 0.8
 
 
 class ChannelGrid(QScrollArea):
@@ -49,6 +50,7 @@ class _Cells(QWidget):
         self.bits: NDArray[np.float64] = np.zeros(0)
         self.order: list[int] = []
         self.selected: int | None = None
+        self.caption = CAPTION  # the height of one
         self._range = (0.0, 1.0, "viridis")
         self._images: dict[int, QImage] = {}
         theme.switch.changed.connect(self.update)
@@ -61,17 +63,21 @@ class _Cells(QWidget):
         self.update()
 
     def settle(self, width: int) -> None:
+        self.caption = charts.line_height(self._small_font(), CAPTION)
         rows = -(-len(self.order) // self._columns(width))
         self.setMinimumHeight(GAP + rows * self._row_height())
 
     def _columns(self, width: int) -> int:
         return max(1, (width - GAP) // (CELL + GAP))
 
+    def _small_font(self) -> QFont:
+        return charts.small_font(self.font(), FONT_SCALE)
+
     def _row_height(self) -> int:
         if self.values is None:
-            return CELL + CAPTION + GAP
+            return CELL + self.caption + GAP
         rows, columns = self.values.shape[:2]
-        return max(16, min(CELL, round(CELL * rows / columns))) + CAPTION + GAP
+        return max(16, min(CELL, round(CELL * rows / columns))) + self.caption + GAP
 
     def cell_rect(self, number: int) -> QRect:
         row, column = divmod(number, self._columns(self.width()))
@@ -86,16 +92,14 @@ class _Cells(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
-        font = self.font()
-        font.setPointSizeF(font.pointSizeF() * 0.8)
-        painter.setFont(font)
+        painter.setFont(self._small_font())
         for number, channel in enumerate(self.order):
             cell = self.cell_rect(number)
             if cell.intersects(event.rect()):
                 self._paint_cell(painter, cell, channel)
 
     def _paint_cell(self, painter: QPainter, cell: QRect, channel: int) -> None:
-        picture = cell.adjusted(0, 0, 0, -CAPTION)
+        picture = cell.adjusted(0, 0, 0, -self.caption)
         image = self._image(channel)
         size = image.size().scaled(picture.size(), Qt.AspectRatioMode.KeepAspectRatio)
         target = QRectF(0, 0, size.width(), size.height())
@@ -106,7 +110,7 @@ class _Cells(QWidget):
             painter.drawRect(target)
         painter.setPen(theme.colour("text"))
         text = f"{channel}: {self.bits[channel]:,.0f} {tr('bit')}"
-        painter.drawText(cell.adjusted(0, cell.height() - CAPTION, 0, 0), Qt.AlignmentFlag.AlignCenter, text)
+        painter.drawText(cell.adjusted(0, cell.height() - self.caption, 0, 0), Qt.AlignmentFlag.AlignCenter, text)
 
     def _image(self, channel: int) -> QImage:
         assert self.values is not None

@@ -1,7 +1,7 @@
 """Prior, model, λ and target: what the image is compressed with."""
 
-from PySide6.QtCore import QRect, QSignalBlocker, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt
+from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, gain_index_count
-from jahp_gui.gui import captions, theme
+from jahp_gui.gui import captions, charts, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.widgets import DecimalBox
 from jahp_gui.gui.refining import RefiningController
@@ -27,6 +27,7 @@ from jahp_gui.gui.session import Session
 from jahp_gui.gui.targets import RANGES, UNITS
 from jahp_gui.gui.view_choices import TARGETS
 
+LABEL_HEIGHT = 13
 TARGET_NAMES = {"lambda": "Fixed λ", "bpp": "Rate", "bytes": "File size", "psnr": "PSNR"}
 
 
@@ -38,24 +39,33 @@ class LmbdaSlider(QSlider):
         self.setPageStep(STEPS_PER_ANCHOR)
         self.setSingleStep(1)
         self.labels: list[str] = []
-        self.setMinimumHeight(44)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """The labels have the lower half, below the handle."""
+        size = super().sizeHint()
+        return QSize(size.width(), max(size.height(), 2 * self.label_height() + 18))
+
+    def _small_font(self) -> QFont:
+        return charts.small_font(self.font(), 0.8)
+
+    def label_height(self) -> int:
+        return charts.line_height(self._small_font(), LABEL_HEIGHT)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         super().paintEvent(event)
         if not self.labels or self.maximum() == 0:
             return
         painter = QPainter(self)
-        font = self.font()
-        font.setPointSizeF(font.pointSizeF() * 0.72)
-        painter.setFont(font)
+        painter.setFont(self._small_font())
+        top, bottom = self.height() - self.label_height(), self.height()
         painter.setPen(theme.colour("faint_text"))
         for number, label in enumerate(self.labels):
             x = self.position_of(number * STEPS_PER_ANCHOR)
-            painter.drawLine(x, self.height() - 17, x, self.height() - 13)
+            painter.drawLine(x, top - 4, x, top)
             if number % 2 == 0 or number == len(self.labels) - 1:  # every label would touch the next
                 width = painter.fontMetrics().horizontalAdvance(label)
                 left = min(max(x - width // 2, 0), self.width() - width)
-                painter.drawText(QRect(left, self.height() - 13, width + 2, 13), Qt.AlignmentFlag.AlignLeft, label)
+                painter.drawText(QRect(left, top, width + 2, bottom - top), Qt.AlignmentFlag.AlignLeft, label)
 
     def position_of(self, value: int) -> int:
         """Widget x of a value's handle centre."""

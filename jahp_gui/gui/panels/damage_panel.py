@@ -199,6 +199,7 @@ class DamagePanel(QWidget):
             count = int(result.wrong[cell.y(), cell.x()])
             text = text.format(x=cell.x(), y=cell.y(), count=count, all=result.y_hat.shape[2])
         self.map_title.setText(text)
+        self.map.setAccessibleDescription(text)
 
     def _first_text(self, result: DamagedResult) -> str:
         text = tr("step {done:,} of {steps:,}").format(done=result.first_wrong, steps=result.steps)

@@ -174,7 +174,9 @@ class DecoderPanel(QWidget):
         self._hover(self.map.hovered_cell)
 
     def _hover(self, cell: QPoint | None) -> None:
-        self.map_title.setText(tr("Bits of each place, read so far") if cell is None else self.text_at(cell))
+        text = tr("Bits of each place, read so far") if cell is None else self.text_at(cell)
+        self.map_title.setText(text)
+        self.map.setAccessibleDescription(text)
 
     def text_at(self, cell: QPoint) -> str:
         """When a position is decoded, and what it costs as soon as that is known."""

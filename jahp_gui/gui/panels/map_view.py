@@ -7,6 +7,7 @@ from PySide6.QtGui import QFontMetricsF, QImage, QKeyEvent, QMouseEvent, QPainte
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from jahp_gui.gui import charts, painting, theme
+from jahp_gui.gui.focus_frame import FocusFrame
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import colour_table, coloured, qimage
 
@@ -18,7 +19,7 @@ ARROWS = {
 }
 
 
-class MapView(QWidget):
+class MapView(FocusFrame):
     """Shows values (h, w), one cell each; hovering and clicking name the cell."""
 
     hovered = Signal(object)  # QPoint (column, row) or None
@@ -70,13 +71,17 @@ class MapView(QWidget):
         painter = QPainter(self)
         if self.image is None or self.values is None:
             painting.draw_centred(painter, self.text, QRectF(self.rect()))
-            return
+        else:
+            self._paint_map(painter, self.image, self.values.shape)
+        self.paint_focus(painter)
+
+    def _paint_map(self, painter: QPainter, image: QImage, shape: tuple[int, ...]) -> None:
         target = self.target()
-        if self.image.hasAlphaChannel():
+        if image.hasAlphaChannel():
             painter.fillRect(target, charts.hatching())
-        painter.drawImage(target, self.image, QRectF(self.image.rect()))
+        painter.drawImage(target, image, QRectF(image.rect()))
         if self.marked is not None:
-            rows, columns = self.values.shape
+            rows, columns = shape
             cell = target.width() / columns
             left, top = target.left() + self.marked.x() * cell, target.top() + self.marked.y() * target.height() / rows
             painting.draw_outline(painter, QRectF(left, top, cell, cell))
@@ -129,9 +134,12 @@ class ColourBar(QWidget):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.low, self.high, self.unit, self.colours = 0.0, 1.0, "", "viridis"
-        self.setFixedHeight(32)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(tr("Colour scale"))
         theme.switch.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(120, 14 + charts.line_height(self.font(), 18))
 
     def show_range(self, low: float, high: float, unit: str, colours: str) -> None:
         self.low, self.high, self.unit, self.colours = low, high, unit, colours
@@ -150,7 +158,7 @@ class ColourBar(QWidget):
             text = _number(self.low + fraction * (self.high - self.low)) + (f" {self.unit}" if fraction == 1 else "")
             width = metrics.horizontalAdvance(text)
             left = min(max(fraction * self.width() - width / 2, 0), self.width() - width)
-            painter.drawText(QRectF(left, 14, width + 2, 18), Qt.AlignmentFlag.AlignLeft, text)
+            painter.drawText(QRectF(left, 14, width + 2, self.height() - 14), Qt.AlignmentFlag.AlignLeft, text)
 
 
 def _number(value: float) -> str:

@@ -355,7 +355,9 @@ class MapsPanel(QWidget):
             self.session.set_map(fixed=(self.low.value(), self.high.value()))
 
     def _hover(self, cell: QPoint | None) -> None:
-        self.info.setText(self.text_at(cell) if cell is not None else self._total_text())
+        text = self.text_at(cell) if cell is not None else self._total_text()
+        self.info.setText(text)
+        self.map.setAccessibleDescription(text)
 
     def text_at(self, cell: QPoint) -> str:
         """Value, channel, position, and the pixels that the latent describes."""

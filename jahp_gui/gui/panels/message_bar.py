@@ -1,6 +1,7 @@
 """One line above the picture for what went well or wrong; never a dialog."""
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from jahp_gui.gui import theme
@@ -52,6 +53,7 @@ class MessageBar(QFrame):
             self._timer.start(INFO_MS)
         else:
             self._timer.stop()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def _drop_information(self) -> None:
         if self.level == "info":

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from jahp_gui.gui import charts, theme
+from jahp_gui.gui.focus_frame import FocusFrame
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.panels.map_view import ARROWS
 
@@ -18,7 +20,7 @@ CELL_WIDTH, NARROW_CELL, CELL_HEIGHT = 27, 21, 20  # cells are narrower where tw
 STRONGEST = 120  # alpha of the colour of the largest value
 
 
-class NeighbourhoodView(QWidget):
+class NeighbourhoodView(FocusFrame):
     """Values of one channel as a grid. Arrow keys and clicks move to a neighbour."""
 
     moved = Signal(QPoint)  # by so many columns and rows
@@ -57,14 +59,14 @@ class NeighbourhoodView(QWidget):
         return (row, column) if 0 <= row < SIDE and 0 <= column < SIDE else None
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        prediction = self.prediction
-        if prediction is None or self.channel >= prediction.around.shape[2]:
-            return
         painter = QPainter(self)
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.8)
-        painter.setFont(theme.numbers_font(font))
-        values = prediction.around[..., self.channel]
+        if self.prediction is not None and self.channel < self.prediction.around.shape[2]:
+            self._paint_cells(painter, self.prediction.around[..., self.channel])
+        self.paint_focus(painter)
+
+    def _paint_cells(self, painter: QPainter, values: NDArray) -> None:
+        """values: (5, 5) of the channel."""
+        painter.setFont(charts.small_font(self.font(), 0.8))
         largest = max(int(abs(values).max()), 1)
         for row in range(SIDE):
             for column in range(SIDE):

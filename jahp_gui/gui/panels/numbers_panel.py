@@ -27,7 +27,7 @@ ROWS = (
         "Seconds to write the file, without the analysis transform, which runs once for an image; and to decode it.",
     ),
     ("painted", "Region", "PSNR inside and outside the painted region, and which part of the bits of ŷ is inside."),
-    ("region", "Selection", "Bits, rate and PSNR of the rectangle selected with Shift and the mouse."),
+    ("region", "Selection", "Bits, rate and PSNR of the selected rectangle."),
 )
 NONE = "–"
 

@@ -159,7 +159,9 @@ class PartsPanel(QWidget):
         return ShownMap(values, *automatic_range(values, DIVERGING), SAVING)
 
     def _hover(self, cell: QPoint | None) -> None:
-        self.info.setText(self.text_at(cell))
+        text = self.text_at(cell)
+        self.info.setText(text)
+        self.map.setAccessibleDescription(text)
 
     def text_at(self, cell: QPoint | None) -> str:
         """What is saved at a latent's position, or without one in all."""

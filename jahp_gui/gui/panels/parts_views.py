@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFont,
     QFontMetricsF,
     QHelpEvent,
     QKeyEvent,
@@ -26,9 +27,10 @@ from jahp_gui.gui.i18n import tr
 if TYPE_CHECKING:  # at run time it would load torch
     from jahp_gui.codec.prior_costs import PriorCost
 
-BAR_HEIGHT, ROW_HEIGHT = 9, 31
+BAR_HEIGHT, LINE_HEIGHT = 9, 16
 SHOWN_REACH = 4.0  # σ to both sides that the histogram shows
 AXIS_HEIGHT = 16
+COST_FONT_SCALE, AXIS_FONT_SCALE = 0.9, 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,14 @@ class CostBars(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(280, ROW_HEIGHT * max(len(self.rows), 1) + 2)
+        return QSize(280, self.row_height() * max(len(self.rows), 1) + 2)
+
+    def small_font(self) -> QFont:
+        return charts.small_font(self.font(), COST_FONT_SCALE)
+
+    def row_height(self) -> int:
+        """A line of text with the bar below it."""
+        return charts.line_height(self.small_font(), LINE_HEIGHT) + BAR_HEIGHT + 6
 
     def row_text(self, row: CostRow) -> str:
         """A row in words."""
@@ -90,12 +99,12 @@ class CostBars(QWidget):
         text = tr("{prior}: ŷ {y:,.0f} bit, ẑ {z:,.0f} bit").format(prior=name, y=row.cost.y_bits, z=row.cost.z_bits)
         if row.before is None:
             return text
-        saved = tr("{bits:,.0f} bit less than {prior}")
-        before = captions.prior_name(STEPS[row.prior])
-        return f"{text}; " + saved.format(bits=row.before.bits - row.cost.bits, prior=before)
+        saved, before = row.before.bits - row.cost.bits, captions.prior_name(STEPS[row.prior])
+        change = tr("{bits:,.0f} bit less than {prior}") if saved >= 0 else tr("{bits:,.0f} bit more than {prior}")
+        return f"{text}; " + change.format(bits=abs(saved), prior=before)
 
     def row_at(self, position: QPointF) -> int | None:
-        number = int(position.y() // ROW_HEIGHT)
+        number = int(position.y() // self.row_height())
         return number if 0 <= number < len(self.rows) else None
 
     def bar_rects(self, number: int) -> tuple[QRectF, QRectF]:
@@ -103,19 +112,17 @@ class CostBars(QWidget):
         row = self.rows[number]
         largest = max((known.cost.bits for known in self.rows if known.cost is not None), default=1.0)
         scale = (self.width() - 8) / max(largest, 1e-9)
-        top = number * ROW_HEIGHT + ROW_HEIGHT - BAR_HEIGHT - 4
+        top = (number + 1) * self.row_height() - BAR_HEIGHT - 4
         y_bits, z_bits = (row.cost.y_bits, row.cost.z_bits) if row.cost is not None else (0.0, 0.0)
         y_bar = QRectF(4, top, y_bits * scale, BAR_HEIGHT)
         return y_bar, QRectF(y_bar.right(), top, z_bits * scale, BAR_HEIGHT)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        painter = QPainter(self)
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        painter.setFont(theme.numbers_font(font))
+        painter, height = QPainter(self), self.row_height()
+        painter.setFont(self.small_font())
         for number, row in enumerate(self.rows):
             if row.prior == self.selected:
-                box = QRectF(0.5, number * ROW_HEIGHT + 0.5, self.width() - 1, ROW_HEIGHT - 1)
+                box = QRectF(0.5, number * height + 0.5, self.width() - 1, height - 1)
                 painter.setPen(QPen(theme.colour("accent" if self.hasFocus() else "border"), 1))
                 painter.setBrush(theme.colour("window"))
                 painter.drawRect(box)
@@ -125,7 +132,8 @@ class CostBars(QWidget):
         return row_name(self.rows, number)
 
     def _paint_row(self, painter: QPainter, number: int, row: CostRow) -> None:
-        line = QRectF(4, number * ROW_HEIGHT + 2, self.width() - 8, ROW_HEIGHT - BAR_HEIGHT - 6)
+        height = self.row_height()
+        line = QRectF(4, number * height + 2, self.width() - 8, height - BAR_HEIGHT - 6)
         saving = row.saving()
         price = "…" if row.cost is None else f"{row.cost.bits:,.0f} {tr('bit')}"
         percent = "" if saving is None else f"{-100 * saving:+.1f}%".replace("-", "−")
@@ -198,8 +206,14 @@ class ResidualPlot(QWidget):
     def _legend(self, name: str) -> str:
         return f"{captions.prior_name(name)}: " + tr("spread {spread:.2f} σ").format(spread=self.costs[name].spread)
 
+    def small_font(self) -> QFont:
+        return charts.small_font(self.font(), AXIS_FONT_SCALE)
+
+    def axis_height(self) -> int:
+        return charts.line_height(self.small_font(), AXIS_HEIGHT)
+
     def plot_rect(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(0, 2, -1, -AXIS_HEIGHT)
+        return QRectF(self.rect()).adjusted(0, 2, -1, -self.axis_height())
 
     def point(self, residual: float, density: float) -> QPointF:
         rect = self.plot_rect()
@@ -212,23 +226,21 @@ class ResidualPlot(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.85)
-        painter.setFont(theme.numbers_font(font))
-        rect = self.plot_rect()
+        painter.setFont(self.small_font())
+        rect, height = self.plot_rect(), self.axis_height()
         if self.after not in self.costs and self.before not in self.costs:
             painter.setPen(theme.colour("faint_text"))
             painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, tr("Being made…"))
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-        painter.setClipRect(rect.adjusted(0, -2, 1, AXIS_HEIGHT))
+        painter.setClipRect(rect.adjusted(0, -2, 1, height))
         for name, filled in ((self.after, True), (self.before, False)):
             if name in self.costs:
                 self._paint_histogram(painter, name, filled)
         self._paint_normal(painter)
         self._paint_legend(painter)
         for tick in range(-3, 4):
-            area = QRectF(rect.left(), rect.bottom() + 1, rect.width(), AXIS_HEIGHT - 1)
+            area = QRectF(rect.left(), rect.bottom() + 1, rect.width(), height - 1)
             label = f"{tick} σ" if tick == 3 else f"{tick}"
             charts.draw_tick(painter, area, self.point(tick, 0).x(), label, theme.colour("faint_text"))
 

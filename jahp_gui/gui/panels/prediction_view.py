@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from jahp_gui.gui import captions, charts, theme
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # at run time it would load torch
 
 TEXT_WIDTH, AXIS_HEIGHT, ROW_HEIGHT = 130, 18, 46
 TICK_SPACE = 28
+FONT_SCALE = 0.85
 SPREADS = 3.5  # standard deviations of every prior that the axis shows
 BAR_ALPHA = 110
 
@@ -92,16 +93,27 @@ class PredictionView(QWidget):
         return f"{guess.bits:.2f} {tr('bit')} · {after}"
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(280, max(len(self.rows), 1) * ROW_HEIGHT + AXIS_HEIGHT)
+        return QSize(280, self._least_height())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        return QSize(200, max(len(self.rows), 1) * ROW_HEIGHT + AXIS_HEIGHT)
+        return QSize(200, self._least_height())
 
     # ------------------------------------------------------------ geometry
 
+    def small_font(self) -> QFont:
+        return charts.small_font(self.font(), FONT_SCALE)
+
+    def axis_height(self) -> int:
+        return charts.line_height(self.small_font(), AXIS_HEIGHT)
+
+    def _least_height(self) -> int:
+        """Every row has room for three lines."""
+        row_height = max(ROW_HEIGHT, 3 * charts.line_height(self.small_font(), 0) + 3)
+        return max(len(self.rows), 1) * row_height + self.axis_height()
+
     def plot_rect(self, number: int) -> QRectF:
         """Where the bars of a row are."""
-        height = (self.height() - AXIS_HEIGHT) / max(len(self.rows), 1)
+        height = (self.height() - self.axis_height()) / max(len(self.rows), 1)
         return QRectF(TEXT_WIDTH, number * height, self.width() - TEXT_WIDTH - 2, height).adjusted(0, 4, 0, -3)
 
     def x_of(self, value: float) -> float:
@@ -113,9 +125,7 @@ class PredictionView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.85)
-        painter.setFont(theme.numbers_font(font))
+        painter.setFont(self.small_font())
         for number, row in enumerate(self.rows):
             self._paint_text(painter, number, row)
             self._paint_bars(painter, number, row)
@@ -194,7 +204,8 @@ class PredictionView(QWidget):
     def _paint_axis(self, painter: QPainter) -> None:
         """Values under the last row, that of the latent under the chosen prior in bold."""
         rect = self.plot_rect(len(self.rows) - 1)
-        area = QRectF(rect.left(), self.height() - AXIS_HEIGHT, rect.width(), AXIS_HEIGHT)
+        height = self.axis_height()
+        area = QRectF(rect.left(), self.height() - height, rect.width(), height)
         known = sorted((row for row in self.rows if row.guess is not None), key=lambda row: not row.chosen)
         value = known[0].guess.value if known[0].guess is not None else 0
         low, high = self.axis

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from jahp_gui.codec import metrics
 from jahp_gui.evaluation.references import ReferenceCurve
-from jahp_gui.gui import captions, plotting, theme
+from jahp_gui.gui import captions, painting, plotting, theme
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.panels.widgets import ValueLabel
@@ -34,6 +34,7 @@ DASHES = {
     ":": Qt.PenStyle.DotLine,
     "-.": Qt.PenStyle.DashDotLine,
 }
+SWATCH = 14
 KEY_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -81,7 +82,7 @@ class RdPanel(QWidget):
             widget.setAccessibleName(name)
             widget.setToolTip(term)
         self.legend.setFixedWidth(256)
-        self.legend.setIconSize(QSize(14, 14))
+        self.legend.setIconSize(QSize(SWATCH, SWATCH))
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.readout.setFont(theme.numbers_font(self.font()))
@@ -215,7 +216,7 @@ class RdPanel(QWidget):
         entry.setText(name if rate is None else f"{name}  " + f"{rate:+.1f}%".replace("-", "−"))
         hidden = plotting.name_of_series(key) in self.session.plot.hidden
         entry.setCheckState(Qt.CheckState.Unchecked if hidden else Qt.CheckState.Checked)
-        entry.setIcon(_swatch(theme.series_colour(key.name), Qt.PenStyle.SolidLine, filled=not hidden))
+        entry.setIcon(_swatch(theme.series_colour(key.name), plotting.marker_of(key.name), filled=not hidden))
 
     def _add_references(self) -> None:
         """The published curves below those of the image, told apart by their dashes."""
@@ -224,7 +225,7 @@ class RdPanel(QWidget):
             entry.setFlags(Qt.ItemFlag.ItemIsEnabled)
             entry.setToolTip(curve.source)
             entry.setForeground(theme.colour("faint_text"))
-            entry.setIcon(_swatch(theme.current().faint_text, DASHES[style], filled=False))
+            entry.setIcon(_dash(theme.current().faint_text, DASHES[style]))
             self.legend.addItem(entry)
 
     def content(self) -> PlotContent:
@@ -308,7 +309,9 @@ class RdPanel(QWidget):
         self.session.set_plot(hidden=frozenset(hidden))
 
     def _hover(self, found: tuple[SeriesKey, CurvePoint] | None) -> None:
-        self.readout.setText("" if found is None else self.text_of(*found))
+        text = "" if found is None else self.text_of(*found)
+        self.readout.setText(text)
+        self.view.setAccessibleDescription(text)
 
     def text_of(self, key: SeriesKey, point: CurvePoint) -> str:
         """A point in words: curve, setting, rate and qualities."""
@@ -327,19 +330,32 @@ class RdPanel(QWidget):
             self.session.set_choice(prior=key.name, gain_index=point.gain_index)
 
 
-def _swatch(colour: str, style: Qt.PenStyle, *, filled: bool) -> QIcon:
-    """A square of a curve's colour, hollow while it is hidden, or for a dashed curve a piece of its line."""
-    pixmap = QPixmap(28, 28)
-    pixmap.setDevicePixelRatio(2)
-    pixmap.fill(Qt.GlobalColor.transparent)
+def _swatch(colour: str, marker: str, *, filled: bool) -> QIcon:
+    """A point of a curve, hollow while the curve is hidden."""
+    pixmap = _empty_pixmap()
     painter = QPainter(pixmap)
-    if filled:
-        painter.fillRect(1, 1, 12, 12, QColor(colour))
-    elif style == Qt.PenStyle.SolidLine:
-        painter.setPen(QPen(QColor(colour), 1.5))
-        painter.drawRect(2, 2, 10, 10)
-    else:
-        painter.setPen(QPen(QColor(colour), 2, style))
-        painter.drawLine(0, 7, 14, 7)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.translate(SWATCH / 2, SWATCH / 2)
+    painter.setPen(QPen(QColor(colour), 1.5))
+    painter.setBrush(QColor(colour) if filled else Qt.BrushStyle.NoBrush)
+    painter.drawPath(painting.marker_path(marker, SWATCH / 2 - 1.5))
     painter.end()
     return QIcon(pixmap)
+
+
+def _dash(colour: str, style: Qt.PenStyle) -> QIcon:
+    """A piece of a dashed curve."""
+    pixmap = _empty_pixmap()
+    painter = QPainter(pixmap)
+    painter.setPen(QPen(QColor(colour), 2, style))
+    painter.drawLine(0, SWATCH // 2, SWATCH, SWATCH // 2)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def _empty_pixmap() -> QPixmap:
+    """The ground of a swatch, sharp on screens of twice the pixels, too."""
+    pixmap = QPixmap(2 * SWATCH, 2 * SWATCH)
+    pixmap.setDevicePixelRatio(2)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    return pixmap

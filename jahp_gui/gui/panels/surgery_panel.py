@@ -171,7 +171,9 @@ class SurgeryPanel(QWidget):
         region = self._region()
         for widget in (self.erase, self.perturb):
             widget.setEnabled(region is not None)
-        self.region.setText(tr("Shift+drag selects one.") if region is None else _region_text(region))
+        self.region.setText(
+            tr("Shift+drag selects one, Ctrl+A what is seen.") if region is None else _region_text(region)
+        )
 
     def _share_text(self, count: int) -> str:
         """How many channels stay, and which part of the bits they have."""
@@ -223,6 +225,7 @@ class SurgeryPanel(QWidget):
             count = int(values[cell.y(), cell.x()])
             text = text.format(x=cell.x(), y=cell.y(), count=count, all=base.y_hat.shape[2])
         self.map_title.setText(text)
+        self.map.setAccessibleDescription(text)
 
 
 def _region_text(region: Region) -> str:

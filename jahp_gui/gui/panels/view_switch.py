@@ -1,5 +1,7 @@
 """Tabs in as many rows as it takes to read every one of them: those of a `QTabWidget` would be cut off or scroll."""
 
+import itertools
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QSizePolicy, QStackedWidget, QToolButton, QWidget
@@ -61,6 +63,8 @@ class ViewSwitch(QWidget):
             self.grid.setColumnStretch(column, 1 if column < columns else 0)
         for number, button in enumerate(buttons):
             self.grid.addWidget(button, *divmod(number, columns))
+        for first, second in itertools.pairwise(buttons):
+            QWidget.setTabOrder(first, second)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
