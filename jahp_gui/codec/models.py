@@ -24,7 +24,7 @@ CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
 PACKED, PLAIN = ".safetensors.gz", ".safetensors"  # packed, 8-bit weights take a fifth less
-DEFAULT_MODEL = "psnr-12"
+DEFAULT_MODEL = "psnr-13"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
 # are found there by the digest of the weights.
 REPLACED = {
@@ -43,6 +43,7 @@ REPLACED = {
     "psnr-10": "0.10",
     "ms-ssim-5": "0.11",
     "psnr-11": "0.12",
+    "psnr-12": "0.13",
 }
 DIGEST_BYTES = 6  # of the digest, as a file stores it
 

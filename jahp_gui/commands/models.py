@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "List the installed models: those of the folders in JAHP_MODELS, the user's own, and the shipped one.",
         """
 jahp models
-jahp models --card psnr-12
+jahp models --card psnr-13
 JAHP_MODELS=~/my-models jahp models --json
 """,
     )

@@ -70,7 +70,7 @@ Series = LearnedSeries | ClassicalSeries
 
 
 def series_key(model_id: str, prior: str, effort: int) -> str:
-    """What a learned curve is called in rows and results: "psnr-12/joint", "psnr-12/joint effort 1"."""
+    """What a learned curve is called in rows and results: "psnr-13/joint", "psnr-13/joint effort 1"."""
     return f"{model_id}/{prior}" + (f" effort {effort}" if effort else "")
 
 

@@ -149,6 +149,8 @@ def _met(verdict: Verdict) -> str:
         return NOTHING
     if verdict.quoted is None:
         return "fewer bits" if verdict.margin < 0 else "more bits"
+    if abs(verdict.margin) < 0.05:
+        return "level, to 0.1 points"
     return f"missed by {verdict.margin:.1f} points" if verdict.margin > 0 else f"met, by {-verdict.margin:.1f} points"
 
 

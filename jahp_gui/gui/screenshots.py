@@ -88,8 +88,8 @@ def inspector(window: MainWindow) -> None:
     window.session.set_compare(a=ORIGINAL)
     window.session.set_choice(gain_index=48)
     width, height = size_of(window)
-    window.session.mark(("y", width // 28, height // 70))
-    window.session.set_inspector(channel=11)  # of the sample, one that the neighbours foretell
+    window.session.mark(("y", width // 73, height // 34))
+    window.session.set_inspector(channel=3)  # of the sample, one that every part foretells better
     window.show_right_tab(window.inspector)
 
 

@@ -104,6 +104,7 @@ class MapsPanel(QWidget):
         self.info.setMinimumHeight(2 * self.fontMetrics().height() + 2)
         self.info.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.caption.setProperty("faint", True)
+        self.caption.setWordWrap(True)
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def _lay_out(self) -> None:
