@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QListWidgetItem,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -35,6 +34,7 @@ DASHES = {
     "-.": Qt.PenStyle.DashDotLine,
 }
 SWATCH = 14
+LEGEND_WIDTH = 256
 KEY_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -81,11 +81,14 @@ class RdPanel(QWidget):
         ):
             widget.setAccessibleName(name)
             widget.setToolTip(term)
-        self.legend.setFixedWidth(256)
+        for widget in (self.legend, self.readout):
+            widget.setFixedWidth(LEGEND_WIDTH)
         self.legend.setIconSize(QSize(SWATCH, SWATCH))
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.readout.setFont(theme.numbers_font(self.font()))
+        self.readout.setWordWrap(True)
+        self.readout.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.readout.setFixedHeight(2 * self.readout.fontMetrics().lineSpacing())  # also empty: nothing jumps
         self.anchor.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.anchor.setMinimumContentsLength(10)
 
@@ -94,14 +97,17 @@ class RdPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for widget in (self.measure, self.log_rate, self.with_references):
             row.addWidget(widget)
-        row.addWidget(self.readout, 1)
+        row.addStretch(1)
         label = QLabel(tr("BD-rate against"))
         label.setProperty("faint", True)
         row.addWidget(label)
         row.addWidget(self.anchor)
         plot = QHBoxLayout()
         plot.addWidget(self.view, 1)
-        plot.addWidget(self.legend)
+        beside = QVBoxLayout()
+        beside.addWidget(self.legend, 1)
+        beside.addWidget(self.readout)
+        plot.addLayout(beside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
