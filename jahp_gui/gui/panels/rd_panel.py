@@ -81,8 +81,8 @@ class RdPanel(QWidget):
         ):
             widget.setAccessibleName(name)
             widget.setToolTip(term)
-        for widget in (self.legend, self.readout):
-            widget.setFixedWidth(LEGEND_WIDTH)
+        self.legend.setFixedWidth(LEGEND_WIDTH)
+        self.readout.setFixedWidth(LEGEND_WIDTH)
         self.legend.setIconSize(QSize(SWATCH, SWATCH))
         self.legend.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.readout.setFont(theme.numbers_font(self.font()))
