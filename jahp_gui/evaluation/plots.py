@@ -38,8 +38,7 @@ class Plot:
     """One figure: `name` is the stem of its files, `largest_bpp` the end of its axis.
 
     published: keys of the published curves in it, None for all. few: only the first model's rounded latents and the
-    formats that everybody knows. lowest: the axis starts here at the lowest, in dB. only_kodak: nothing without the
-    published curves.
+    formats that everybody knows. lowest: the axis starts here at the lowest, in dB.
     """
 
     name: str
@@ -48,7 +47,6 @@ class Plot:
     published: tuple[str, ...] | None = LANDMARKS
     few: bool = False
     lowest: float = 0.0
-    only_kodak: bool = False
 
     def shows(self, curve: Curve) -> bool:
         if len(self.inside(curve)) < (2 if curve.group == "published" else 1):
@@ -72,8 +70,8 @@ PLOTS = (
     Plot("psnr-low-rate", "psnr", 0.6),
     Plot("ms-ssim", "ms-ssim", 1.6),
     Plot("ms-ssim-low-rate", "ms-ssim", 0.6),
-    Plot("psnr-all-published", "psnr", 1.6, None, only_kodak=True),
-    Plot("ms-ssim-all-published", "ms-ssim", 1.6, None, only_kodak=True),
+    Plot("psnr-all-published", "psnr", 1.6, None),
+    Plot("ms-ssim-all-published", "ms-ssim", 1.6, None),
 )
 
 

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from jahp_gui.codec.config import ModelConfig
+from jahp_gui.codec.errors import printable
 from jahp_gui.codec.models import Card
 from jahp_gui.codec.output import write_atomically
-from jahp_gui.commands.common import printable
 from jahp_gui.evaluation import cost
 from jahp_gui.evaluation.claims import Verdict, judge, ladder_steps, line_ups
 from jahp_gui.evaluation.plots import PLOTS, SUFFIXES, draw, save_bytes
@@ -37,7 +37,7 @@ def write_report(results: Results, path: Path, force: bool) -> list[Path]:
     """
     files: dict[str, bytes] = {}
     drawn = []
-    for plot in PLOTS if results.plan.is_kodak else [plot for plot in PLOTS if not plot.only_kodak]:
+    for plot in PLOTS if results.plan.is_kodak else [plot for plot in PLOTS if plot.published is not None]:
         figure = draw(plot, results.curves, _set_name(results))
         if figure is not None:
             drawn.append(plot.name)
