@@ -130,6 +130,18 @@ def test_targets_are_met_within_two_percent_by_a_real_file(
         assert reached == pytest.approx(value * 1.001, rel=0.02)
 
 
+def test_a_target_takes_no_file_twice_and_no_analysis_that_is_there(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rgb = photo(160, 160)
+    y, files = tiny_model.analysis(rgb), []
+    monkeypatch.setattr(Model, "analysis", None)
+    wanted = Target("bytes", 1.001 * len(encode_y(tiny_model, y, 160, 160, "joint", 50).data))
+    found = encode_to_target(tiny_model, rgb, wanted, y=y, progress=lambda encoded, _: files.append(encoded))
+    indices = [file.container.header.gain_index for file in files]
+    assert len(indices) == len(set(indices)) <= 10 and any(found is file for file in files)
+
+
 def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

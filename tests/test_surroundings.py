@@ -51,7 +51,7 @@ def test_files_and_pictures_are_those_of_a_program_of_its_own(name: str, effort:
         encoded = encode(model, RGB, effort=effort)
         rgb = decode(encoded.data, model=Model.load("tiny")).rgb
         maps = analyse(model, RGB).maps
-    if effort < 2 or "float" not in name:  # a descent follows sums of the default type, wherever it leads
+    if effort < 2 or "float" not in name:  # a search follows sums of the default type, wherever it leads
         assert encoded.data == expected.data
     assert np.array_equal(rgb, decode(encoded.data, model=Model.load("tiny")).rgb)
     assert np.array_equal(maps.bits, analyse(Model.load("tiny"), RGB).maps.bits)

@@ -9,7 +9,7 @@ PRIOR_NAMES = {  # by their codes in a file
 }
 DEFAULT_PRIOR = "joint"
 EFFORTS = (0, 1, 2, 3)  # of the encoder's search for latents: see `codec.effort`
-SEARCH_VERSION = 2  # grows when any of them finds other latents: measurements that were kept are of one search
+SEARCH_VERSION = 3  # grows when any of them finds other latents: measurements that were kept are of one search
 
 
 def place_of(prior: str) -> int:

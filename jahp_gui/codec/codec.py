@@ -140,9 +140,7 @@ def encode_searched(
         # Each is better than the one before, and of a large image there are hundreds of tens of megabytes.
         (found,) = deque(search(problem, effort, progress or ignore), maxlen=1)
     height, width, _ = problem.rgb.shape
-    return encode_y_hat(
-        problem.model, found.y_hat, height, width, problem.prior, problem.gain_index, watch, found.z_hat
-    )
+    return encode_y_hat(problem.model, found.y_hat, height, width, problem.prior, problem.gain_index, watch)
 
 
 @undisturbed()
@@ -154,15 +152,14 @@ def encode_y_hat(
     prior: str,
     gain_index: int,
     watch: Stopwatch | None = None,
-    z_hat: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Encoded:
-    """Write a file of latents ŷ int16 (h, w, M), and of the ẑ int16 that goes with them, whoever chose them.
+    """Write a file of latents ŷ int16 (h, w, M), whoever chose them.
 
     `Encoded.y_hat` is the array that is given, not a copy.
     """
     watch = watch or Stopwatch()
-    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, z_hat=z_hat, progress=progress)
+    z, y = encode_latents(model.prior(prior), y_hat, gain_index, watch, progress=progress)
     return _packed(model, y_hat, height, width, prior, gain_index, z, y, watch.seconds)
 
 
@@ -241,7 +238,8 @@ def decode(
     if check and not intact:
         raise DigestError(not_intact(name))
     with watch("transforms"):
-        rgb = model.synthesis(y_hat, header.gain_index, header.height, header.width)
+        still = None if progress is None else (lambda _: progress(1.0))  # of the latents; but it may want to end this
+        rgb = model.synthesis(y_hat, header.gain_index, header.height, header.width, still)
     return Decoded(rgb, y_hat, parsed, model, opened.prior, intact, watch.seconds, z_hat)
 
 

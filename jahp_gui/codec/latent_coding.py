@@ -41,19 +41,16 @@ def encode_latents(
     gain_index: int,
     watch: Stopwatch | None = None,
     schedule: list[np.ndarray] | None = None,
-    z_hat: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> tuple[bytes, bytes]:
     """The sections (ẑ, ŷ) of latents (h, w, M) int16 within ±32767; ẑ is empty without side information.
 
-    `z_hat` is what a search chose; without it, h_a does.
     `watch` is given the stages "entropy networks" and "range coder". Files have the prior's own `schedule`; another
     order shows what it would cost. `progress` is told the fraction done now and then; whatever it raises ends it.
     """
     watch = watch or Stopwatch()
     with watch("entropy networks"):
-        if z_hat is None:
-            z_hat = prior.side_information(y_hat, gain_index)
+        z_hat = prior.side_information(y_hat, gain_index)
         z_section = b"" if z_hat is None else encode_side(prior, z_hat)
         encoder = SymbolEncoder()
         height, width, channels = y_hat.shape
@@ -95,6 +92,8 @@ def encode_side(prior: FrozenPrior, z_hat: np.ndarray) -> bytes:
 def decode_side(prior: FrozenPrior, section: bytes, height: int, width: int) -> np.ndarray | None:
     """ẑ for latents of (height, width). Raises `DigestError` for a symbol the encoder cannot have written."""
     if not prior.has_side_information:
+        if section:
+            raise DigestError("The side information is damaged: this prior has none.")
         return None
     tables = prior.side_tables()
     shape = (-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE), len(tables.wide))

@@ -79,8 +79,18 @@ class Model:
         with self._lock, self._refusing_misfits():
             if name not in self._priors:
                 tensors = {**self._tensors(TABLES), **self._tensors(name)}
-                self._priors[name] = prior_class(name).load_frozen(tensors, self.config)
+                prior = prior_class(name).load_frozen(tensors, self.config)
+                self._try_out(prior)
+                self._priors[name] = prior
             return self._priors[name]
+
+    def _try_out(self, prior: FrozenPrior) -> None:
+        """One latent position at the last gain index: what the card and the arrays disagree about comes out here."""
+        channels, last = self.config.latent_channels, self.gain_indices[-1]
+        z_hat = prior.side_information(np.zeros((1, 1, channels), np.int16), last)
+        rows, _ = prior.start(z_hat, 1, 1, last).rows(np.zeros(1, np.int64))
+        if rows.shape != (1, channels):
+            raise ValueError(f"{rows.shape[1]} latent channels instead of {channels}")
 
     def _tensors(self, name: str) -> Mapping[str, np.ndarray]:
         return safetensors.numpy.load(self.card.read(name))
@@ -172,8 +182,18 @@ class Model:
 
     @undisturbed()
     @torch.inference_mode()
-    def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
-        """The picture of latents (h, w, M), int16 or float32: uint8 (height, width, 3)."""
+    def synthesis(
+        self,
+        y_hat: np.ndarray,
+        gain_index: int,
+        height: int,
+        width: int,
+        progress: Callable[[float], None] | None = None,
+    ) -> np.ndarray:
+        """The picture of latents (h, w, M), int16 or float32: uint8 (height, width, 3).
+
+        `progress` is told the fraction done after every tile; whatever it raises ends it.
+        """
         at = position(gain_index)
         inverse = self._loaded().gain.inverse(at)[0]
         transform = self._loaded().synthesis
@@ -188,6 +208,8 @@ class Model:
             picture = inner.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
             rows, columns = pixels(tile.rows, STRIDE, height), pixels(tile.columns, STRIDE, width)
             rgb[rows, columns] = picture[: rows.stop - rows.start, : columns.stop - columns.start]
+            if progress is not None:
+                progress((rows.start * width + columns.stop * (rows.stop - rows.start)) / (height * width))
         return rgb
 
 

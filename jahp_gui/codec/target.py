@@ -65,6 +65,7 @@ def encode_to_target(
     prior: str = DEFAULT_PRIOR,
     effort: int = 0,
     weights: np.ndarray | None = None,
+    y: np.ndarray | None = None,
     progress: Callable[[Encoded, float], None] | None = None,
 ) -> Encoded:
     """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
@@ -72,21 +73,31 @@ def encode_to_target(
     A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
     searched with an effort of 1 at most; what that finds is refined with the effort asked for, and where this leads
     away from the target, λ is searched again for one that is as far off on the other side.
+    y: the image's analysis, where it is known. `progress` is told each file that is written and what it reaches;
+    whatever it raises ends the search.
     Raises what `encode` raises; `UsageError` for a target of another kind or of no positive value, and one that names
     the nearest reachable value when the best is more than 2% away.
     """
     if target.kind not in UNITS or not 0 < target.value < math.inf:
         raise UsageError(f"A target is a positive number of {', '.join(UNITS)}, not {target.value} of {target.kind}.")
-    some_gain = Problem(model, rgb, model.analysis(rgb), prior, 0, weights)
+    some_gain = Problem(model, rgb, model.analysis(rgb) if y is None else y, prior, 0, weights)
     tried: dict[int, float] = {}
+    best: tuple[int, Encoded] | None = None  # of those tried
+
+    def written(gain_index: int, effort: int) -> tuple[float, Encoded]:
+        problem = replace(some_gain, gain_index=gain_index)
+        encoded = encode_searched(problem, effort)
+        value = target.reached_by(encoded, problem)
+        if progress is not None:
+            progress(encoded, value)
+        return value, encoded
 
     def reached(gain_index: int) -> float:
+        nonlocal best
         if gain_index not in tried:
-            problem = replace(some_gain, gain_index=gain_index)
-            encoded = encode_searched(problem, min(effort, 1))
-            tried[gain_index] = target.reached_by(encoded, problem)
-            if progress is not None:
-                progress(encoded, tried[gain_index])
+            tried[gain_index], encoded = written(gain_index, min(effort, 1))
+            if best is None or target.preference(tried[gain_index]) < target.preference(tried[best[0]]):
+                best = gain_index, encoded
         return tried[gain_index]
 
     def nearest(aim: Target) -> int:
@@ -101,21 +112,19 @@ def encode_to_target(
         return min({*tried, *around}, key=lambda gain_index: aim.preference(reached(gain_index)))
 
     start = nearest(target)
+    if effort <= 1 and best is not None:
+        target.refuse_far(tried[best[0]], model.lmbda(best[0]))
+        return best[1]
     if abs(reached(start) / target.value - 1) > REFINING_MOVES[target.kind]:
         target.refuse_far(reached(start), model.lmbda(start))
     aim = target
     refined: dict[int, tuple[float, Encoded]] = {}
     while len(refined) < REFINED and (gain_index := nearest(aim)) not in refined:
-        problem = replace(some_gain, gain_index=gain_index)
-        encoded = encode_searched(problem, effort)
-        value = target.reached_by(encoded, problem)
-        if progress is not None:
-            progress(encoded, value)
-        refined[gain_index] = value, encoded
+        refined[gain_index] = value, _ = written(gain_index, effort)
         if math.inf in (value, reached(gain_index)):  # of a PSNR: no other aim follows from it
             break
         aim = replace(target, value=target.value * reached(gain_index) / value)
-    best = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
-    value, encoded = refined[best]
-    target.refuse_far(value, model.lmbda(best))
+    found = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
+    value, encoded = refined[found]
+    target.refuse_far(value, model.lmbda(found))
     return encoded

@@ -41,7 +41,7 @@ from jahp_gui.commands.common import (
 if TYPE_CHECKING:
     from jahp_gui.codec import Encoded, Model
 
-SEARCH_STEPS = 11  # of `encode_to_target`: seven halvings of 113 gain indices, three neighbours, the file
+SEARCH_STEPS = 11  # of `encode_to_target` at most: seven halvings of 113 gain indices, three neighbours, the file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,8 +93,8 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
         choices=EFFORTS,
         default=0,
         help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (three quarters "
-        "as long again), 2 descent (seconds for a photo of 0.4 megapixels), 3 descent and annealing (minutes); "
-        "default 0",
+        "as long again), 2 mean-field annealing in 12 steps (seconds for a photo of 0.4 megapixels), 3 in 40 "
+        "(three times as long); default 0",
     )
     parser.add_argument(
         "--importance",

@@ -176,7 +176,14 @@ class PictureOnceModel(Model):
     def forget_picture(self) -> None:
         self._made = None
 
-    def synthesis(self, y_hat: np.ndarray, gain_index: int, height: int, width: int) -> np.ndarray:
+    def synthesis(
+        self,
+        y_hat: np.ndarray,
+        gain_index: int,
+        height: int,
+        width: int,
+        progress: Callable[[float], None] | None = None,
+    ) -> np.ndarray:
         if self._made is not None:
             made_index, made_from, picture = self._made
             same = made_index == gain_index and picture.shape[:2] == (height, width)
@@ -184,7 +191,7 @@ class PictureOnceModel(Model):
                 self.seconds_saved = self._seconds
                 return picture
         started = time.perf_counter()
-        picture = super().synthesis(y_hat, gain_index, height, width)
+        picture = super().synthesis(y_hat, gain_index, height, width, progress)
         self._seconds, self.seconds_saved = time.perf_counter() - started, 0.0
         self._made = gain_index, y_hat, picture
         return picture

@@ -32,6 +32,7 @@ from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.jobs import Job, Jobs, sentence_of
 from jahp_gui.gui.results import Choice
 from jahp_gui.gui.session import Session
+from jahp_gui.gui.work import ALL, use_cores
 
 if TYPE_CHECKING:
     from jahp_gui.codec.model import Model
@@ -57,6 +58,7 @@ def compress_folder(
     """
     from jahp_gui.codec.codec import encode
 
+    use_cores(ALL)
     make_folder(str(target))
     paths, rows = find_images(source), []
     written: set[str] = set()

@@ -61,11 +61,10 @@ EFFORT_TERMS = (
     "Every latent is rounded to the nearest integer: the fastest, and much like what most learned codecs do.",
     "Rate–distortion-optimised quantisation: each latent takes the neighbouring integer, or zero, of the least "
     "estimated λ·D + R; the rate is judged by the image's own statistics. Takes three quarters longer.",
-    "Descent: most latents that would gain move at once, to a neighbouring integer or to zero, down λ·D + R, pass "
-    "after pass; what was no better is taken back. A few seconds for half a megapixel; press Refine to start, stop at "
-    "any time.",
-    "The same, then annealed: between two integers each latent settles on one as the noise is turned down. Better "
-    "again, for minutes.",
+    "Mean-field annealing: at first no latent is decided, and each counts as its average; step by step, as the "
+    "temperature falls, all settle together on the integers of the least λ·D + R. A few seconds for half a megapixel; "
+    "press Refine to start, stop at any time.",
+    "The same in forty steps instead of twelve: a little better again, for three times as long.",
 )
 EXHIBIT_NAMES = {"decoder": "Decoder at work", "edited": "Edited latents", "damaged": "Damaged file"}
 

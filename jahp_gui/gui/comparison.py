@@ -115,15 +115,20 @@ class ComparisonController(QObject):
             choice = replace(session.choice.unrefined, prior=source.name, gain_index=index)
         if choice == session.choice:
             self._show_current(name)
-        elif (source.gain_index is None and session.exact is None) or self._is_awaited(name, choice):
-            pass  # the slider is moving, or the file is being made
+        elif self._is_awaited(name, choice):
+            pass  # it is being made
+        elif source.gain_index is None and session.exact is None:
+            self.jobs.cancel(f"side {name}")  # the slider is moving: of a λ that nobody wants any more
         else:
             self._file_of(choice, f"side {name}", lambda result: self._fill(name, source, result))
 
     def _update_classical(self, name: str, source: Source) -> None:
         session = self.session
         item, exact = session.current, session.exact
-        if item is None or item.original is None or exact is None:
+        if item is None or item.original is None:
+            return
+        if exact is None:
+            self.jobs.cancel(f"side {name}")  # to a size that is past
             return
         original, n_bytes = item.original, len(exact.data)
         wanted = source.name, n_bytes

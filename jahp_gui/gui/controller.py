@@ -343,7 +343,7 @@ class Controller(QObject):
         self._keep(self._files, result.choice, result)
         if result.choice == self.session.choice:
             self._show_file(result)
-            if result.choice not in self._latents and (result.found or not self.jobs.is_active("latents")):
+            if result.choice not in self._latents and (result.found is not None or not self.jobs.is_active("latents")):
                 self._start_latents(result.choice, result)  # of a large image, not beside the file
 
     def _show_candidate(self, file: FileResult, latents: LatentResult | None) -> None:
@@ -383,6 +383,7 @@ class Controller(QObject):
         """The real file of a choice of effort 0 or 1, kept or from a job; for the sides of the comparison."""
         analysed, mask = self._analysed, self.session.masks.get(choice.mask)
         if choice in self._files:
+            self._files.move_to_end(choice)  # a side may keep its λ while others come and go
             done(self._files[choice])
         elif analysed is not None:
 
@@ -404,10 +405,8 @@ class Controller(QObject):
             return None
         analysed, gain_index = self._analysed, session.choice.gain_index
         if session.exact is not None and session.exact.found is not None:
-            found, prior = session.exact.found, session.choice.prior
-            chosen = {} if found.z_hat is None else {prior: found.z_hat}
-            size = analysed.original.size
-            return LatentSource(analysed.model, gain_index, *size, y_hat=found.y_hat, z_hats=chosen)
+            found = session.exact.found
+            return LatentSource(analysed.model, gain_index, *analysed.original.size, y_hat=found)
         known = {
             choice.prior: result.maps.z_hat
             for choice, result in self._latents.items()
@@ -487,10 +486,9 @@ class Controller(QObject):
         """What the latents that are shown would cost under another prior; kept nowhere: no file has them."""
         shown = self.session.latents
         assert shown is not None
-        found = work.with_own_side(shown.y_hat)
         self.jobs.start(
             "reference",
-            lambda job: work.latents(analysed, choice, found, job),
+            lambda job: work.latents(analysed, choice, shown.y_hat, job),
             self._show_if_subtracted,
             keep_running=True,
         )

@@ -106,12 +106,13 @@ class LatentSource:
         """Whether an inspection, of the same image and model, is of this λ and has every prior."""
         return found.gain_index == self.gain_index and len(found.predictions) == len(self.model.card.priors)
 
-    def cost(self, name: str, known: "LatentMaps | None") -> "PriorCost":
+    def cost(self, name: str, known: "LatentMaps | None", progress: Callable[[float], None]) -> "PriorCost":
         """What all latents cost under a prior; `known` where its maps are there already."""
         from jahp_gui.codec.latent_coding import measure_latents
         from jahp_gui.codec.prior_costs import prior_cost
 
-        maps = known or measure_latents(self.model.prior(name), self.y_hat, self.gain_index, self.z_hats.get(name))
+        prior, z_hat = self.model.prior(name), self.z_hats.get(name)
+        maps = known or measure_latents(prior, self.y_hat, self.gain_index, z_hat, progress=progress)
         return prior_cost(maps, self.y_hat)
 
 
@@ -244,7 +245,7 @@ class InspectionController(QObject):
             for number, name in enumerate(names):
                 job.progress(number / len(names))
                 maps = known.maps if known is not None and known.choice.prior == name else None
-                costs[name] = source.cost(name, maps)
+                costs[name] = source.cost(name, maps, job.tick)
                 job.progress(Parts(source.gain_index, dict(costs)))
             return Parts(source.gain_index, costs)
 

@@ -303,13 +303,13 @@ def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: Fi
         if found.fraction < 1 and time.perf_counter() - written_at < WRITING_SHARE * took:
             continue
         writing_from = time.perf_counter()
-        file = work.write_file(analysed, choice, mask, found, began, job)
+        file = work.write_file(analysed, choice, mask, found.y_hat, began, job)
         new = cost(file)
         if new < best:
             best = new
             if not analysed.is_large:
                 file.ms_ssim, file.ms_ssim_known = metrics.ms_ssim(analysed.original.rgb, file.picture.rgb), True
-            job.progress(Found(file, work.latents(analysed, choice, found, job), 100 * (1 - best / first)))
+            job.progress(Found(file, work.latents(analysed, choice, found.y_hat, job), 100 * (1 - best / first)))
         work.use_cores(work.ALL)
         written_at = time.perf_counter()
         took = written_at - writing_from

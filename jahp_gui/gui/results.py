@@ -18,7 +18,6 @@ from jahp_gui.gui.imaging import Pyramid
 
 if TYPE_CHECKING:  # at run time it would load torch
     from jahp_gui.codec.codec import Encoded
-    from jahp_gui.codec.effort import Candidate
     from jahp_gui.codec.inspection import Prediction
     from jahp_gui.codec.latent_coding import LatentMaps
     from jahp_gui.codec.model import Model
@@ -171,7 +170,7 @@ class FileResult:
     """A real file and the picture decoded from it, its digest checked.
 
     psnr and ms_ssim are None where the original is missing, ms_ssim also for images it is not defined for and while it
-    is being measured, which takes its time and comes after everything else; `ms_ssim_known` tells. found: the latents
+    is being measured, which takes its time and comes after everything else; `ms_ssim_known` tells. found: ŷ int16
     of a search, None where they were rounded. psnr_parts: inside and outside the painted region, where there is one.
     """
 
@@ -184,7 +183,7 @@ class FileResult:
     decode_seconds: float
     ms_ssim: float | None = None
     ms_ssim_known: bool = False
-    found: "Candidate | None" = None
+    found: np.ndarray | None = None
     psnr_parts: tuple[float | None, float | None] | None = None
 
 

@@ -40,7 +40,7 @@ from jahp_gui.gui.sentences import translated
 
 if TYPE_CHECKING:
     from jahp_gui.codec.codec import Encoded
-    from jahp_gui.codec.effort import Candidate, Problem
+    from jahp_gui.codec.effort import Problem
     from jahp_gui.codec.model import Model
     from jahp_gui.codec.target import Target
 
@@ -130,6 +130,7 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     """What a `.jahp` file holds and what each of its latents cost. Raises `ContainerError` or `ModelError`."""
     from jahp_gui.codec.codec import decode
 
+    use_cores(ALL)
     started, stamp = time.perf_counter(), stamp_of(path)
     parsed = container.read_file(path)
     decoded = decode(parsed, model=model, name=path.name, progress=job.progress)
@@ -189,11 +190,11 @@ def live_picture(analysed: Analysed, choice: Choice, around: Region | None) -> L
     return LivePicture(choice, Pyramid(rgb), None, region)
 
 
-def latents(analysed: Analysed, choice: Choice, found: "Candidate | None", job: Job) -> LatentResult:
+def latents(analysed: Analysed, choice: Choice, found: np.ndarray | None, job: Job) -> LatentResult:
     """What every latent costs under a prior; their sum is what a file's sections will have.
 
-    found: the latents of a search; without them they are rounded, and their file, which is wanted next, is written in
-    the same pass. Of a large image it is there already.
+    found: ŷ of a search; without it they are rounded, and their file, which is wanted next, is written in the same
+    pass. Of a large image it is there already.
     """
     from jahp_gui.codec.codec import encode_measured
     from jahp_gui.codec.latent_coding import measure_latents
@@ -205,17 +206,9 @@ def latents(analysed: Analysed, choice: Choice, found: "Candidate | None", job: 
         y_hat = model.quantise(analysed.y, gain_index)
         encoded, maps = encode_measured(model, y_hat, height, width, choice.prior, gain_index, job.tick)
         return LatentResult(choice, y_hat, maps, float(len(encoded.data)), encoded)
-    y_hat = model.quantise(analysed.y, gain_index) if found is None else found.y_hat
-    z_hat = None if found is None else found.z_hat
-    maps = measure_latents(model.prior(choice.prior), y_hat, gain_index, z_hat, progress=job.tick)
+    y_hat = model.quantise(analysed.y, gain_index) if found is None else found
+    maps = measure_latents(model.prior(choice.prior), y_hat, gain_index, progress=job.tick)
     return LatentResult(choice, y_hat, maps, sum(total_bits(maps)) / 8 + USUAL_HEADER)
-
-
-def with_own_side(y_hat: np.ndarray) -> "Candidate":
-    """Latents that were searched, with the side information that a prior gives them by itself."""
-    from jahp_gui.codec.effort import Candidate
-
-    return Candidate(y_hat, None, 1.0)
 
 
 def quick_latents(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> LatentResult:
@@ -231,13 +224,13 @@ def problem_of(analysed: Analysed, choice: Choice, mask: Mask | None) -> "Proble
     return Problem(analysed.model, analysed.original.rgb, analysed.y, choice.prior, choice.gain_index, weights)
 
 
-def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> "Candidate | None":
-    """The latents of effort 1; None for effort 0, whose latents are the rounded ones."""
+def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> np.ndarray | None:
+    """The latents ŷ of effort 1; None for effort 0, whose latents are the rounded ones."""
     if choice.effort == 0:
         return None
     from jahp_gui.codec.effort import search
 
-    return list(search(problem_of(analysed, choice, mask), 1, job.tick))[-1]
+    return list(search(problem_of(analysed, choice, mask), 1, job.tick))[-1].y_hat
 
 
 def estimate_size(analysed: Analysed, choice: Choice, known: tuple[Choice, int] | None) -> SizeEstimate:
@@ -262,7 +255,7 @@ def make_file(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -
 
 
 def write_file(
-    analysed: Analysed, choice: Choice, mask: Mask | None, found: "Candidate | None", started: float, job: Job
+    analysed: Analysed, choice: Choice, mask: Mask | None, found: np.ndarray | None, started: float, job: Job
 ) -> FileResult:
     """A real file of rounded or found latents and the picture decoded from its bytes, the digest checked.
 
@@ -276,7 +269,7 @@ def write_file(
     if found is None:
         encoded = encode_y(model, analysed.y, *setting, progress=job.tick)
     else:
-        encoded = encode_y_hat(model, found.y_hat, *setting, z_hat=found.z_hat, progress=job.tick)
+        encoded = encode_y_hat(model, found, *setting, progress=job.tick)
     seconds = time.perf_counter() - started
     job.check()
     return _decoded(analysed, choice, encoded, seconds, job, found, mask)
@@ -294,7 +287,7 @@ def _decoded(
     encoded: "Encoded",
     encode_seconds: float,
     job: Job,
-    found: "Candidate | None" = None,
+    found: np.ndarray | None = None,
     mask: Mask | None = None,
 ) -> FileResult:
     from jahp_gui.codec.codec import decode
@@ -351,6 +344,7 @@ def find_target(analysed: Analysed, choice: Choice, mask: Mask | None, target: "
         prior=choice.prior,
         effort=choice.effort,
         weights=None if mask is None else mask.weights(),
+        y=analysed.y,
         progress=lambda *_: job.check(),
     )
     return encoded.container.header.gain_index

@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import decode, metrics
 from jahp_gui.codec.container import Y_STRIDE
-from jahp_gui.codec.effort import ANNEALING_STEPS
+from jahp_gui.codec.effort import STEPS
 from jahp_gui.codec.importance import Mask, share_of_bits
 from jahp_gui.gui import jobs, work
 from jahp_gui.gui.app import Explorer
@@ -35,9 +35,9 @@ def discards_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which on a busy machine do not wait for everything else."""
-    monkeypatch.setitem(ANNEALING_STEPS, 3, 100)
+def searches_to_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Effort 3 that is still running when a test ends it, and on a busy machine does not wait for everything else."""
+    monkeypatch.setitem(STEPS, 3, 100)
     monkeypatch.setattr(jobs, "BACKGROUND_NICENESS", 0)
 
 

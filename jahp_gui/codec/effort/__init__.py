@@ -1,11 +1,10 @@
 """The encoder's search: better latents for the same decoder.
 
 The decoder fixes what a file means; which latents to write is the encoder's choice. Effort 0 rounds. Effort 1 chooses
-among the neighbouring integers by rate and distortion (`rounding`). Effort 2 moves all latents of the image together,
-pass after pass, by gradients through synthesis transform and prior (`descent`). Effort 3 goes on from there, with
-latents that are not yet integers (`annealing`).
+among the neighbouring integers by rate and distortion (`rounding`). Efforts 2 and 3 move all latents of the image
+together, step after step, by gradients through synthesis transform and prior (`mean_field`).
 """
 
-from jahp_gui.codec.effort.search import ANNEALING_STEPS, Candidate, Problem, ignore, search
+from jahp_gui.codec.effort.search import STEPS, Candidate, Problem, ignore, search
 
-__all__ = ["ANNEALING_STEPS", "Candidate", "Problem", "ignore", "search"]
+__all__ = ["STEPS", "Candidate", "Problem", "ignore", "search"]

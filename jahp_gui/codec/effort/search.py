@@ -1,7 +1,7 @@
 """What is searched for, what a solution costs, and the levels of effort."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,10 +13,8 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.priors.hyper import ANALYSIS_MARGIN, HYPER_STRIDE
 from jahp_gui.codec.tiling import Tile, synthesis_margin, tiles
 
-PASSES = {2: 8, 3: 16}  # of `descent`
-ANNEALING_STEPS = {3: 200}
+STEPS = {2: 12, 3: 40}  # of `mean_field`
 TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transforms' tiles
-ALL = slice(None)
 WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
 
 
@@ -63,27 +61,26 @@ class Problem:
         """The weights of a part of the image, none of them zero."""
         return None if self.weights is None else np.maximum(self.weights[rows, columns], WEIGHT_FLOOR)
 
-    def cost(self, y_hat: np.ndarray, z_hat: np.ndarray | None = None) -> float:
-        """λ·D + bpp of the whole image, of the 8-bit picture and the coder's own tables; h_a chooses a missing ẑ."""
+    def cost(self, y_hat: np.ndarray) -> float:
+        """λ·D + bpp of the whole image, of the 8-bit picture and the coder's own tables, with the ẑ of h_a."""
         height, width, _ = self.rgb.shape
-        if z_hat is None:
-            z_hat = self.model.prior(self.prior).side_information(y_hat, self.gain_index)
+        prior = self.model.prior(self.prior)
+        z_hat = prior.side_information(y_hat, self.gain_index)
         picture = self.model.synthesis(y_hat, self.gain_index, height, width)
-        return self.lagrangian(picture, section_bits(self.model.prior(self.prior), y_hat, self.gain_index, z_hat))
+        return self.lagrangian(picture, section_bits(prior, y_hat, self.gain_index, z_hat))
 
-    def lagrangian(self, picture: np.ndarray, bits: float, rows: slice = ALL, columns: slice = ALL) -> float:
-        """λ·D + bpp of a part of the image, given its picture uint8 (H, W, 3) and the bits of its latents."""
-        rgb, weights = self.rgb[rows, columns], self.weights_of(rows, columns)
-        error = distortion_of_picture(self.model.card.objective, rgb, picture, weights)
+    def lagrangian(self, picture: np.ndarray, bits: float) -> float:
+        """λ·D + bpp, given the picture uint8 (H, W, 3) and the bits of its latents."""
+        weights = self.weights_of(slice(None), slice(None))
+        error = distortion_of_picture(self.model.card.objective, self.rgb, picture, weights)
         return self.lmbda * error + bits / (picture.shape[0] * picture.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Latents that can be written: ŷ int16 (h, w, M), ẑ int16 or None, and how much of the search they took (0 … 1)."""
+    """Latents that can be written: ŷ int16 (h, w, M), and how much of the search they took (0 … 1)."""
 
     y_hat: np.ndarray
-    z_hat: np.ndarray | None
     fraction: float
 
 
@@ -103,22 +100,14 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
     if effort == 0:
         if problem.weights is not None:
             raise UsageError("A mask needs an effort of 1 or more: plain rounding treats all pixels alike.")
-        yield Candidate(problem.model.quantise(problem.y, problem.gain_index), None, 1.0)
+        yield Candidate(problem.model.quantise(problem.y, problem.gain_index), 1.0)
         return
     from jahp_gui.codec.effort.rounding import rounded
 
     y_hat, curvature = rounded(problem, progress)
-    passes, steps = PASSES.get(effort, 0), ANNEALING_STEPS.get(effort, 0)
-    yield Candidate(y_hat, None, 0.0 if passes else 1.0)
-    if passes:
-        from jahp_gui.codec.effort.descent import descended
-
-        share = passes / (passes + steps)
-        for found in descended(problem, y_hat, curvature, passes, lambda fraction: progress(share * fraction)):
-            y_hat = found.y_hat
-            yield replace(found, fraction=share * found.fraction)
+    steps = STEPS.get(effort, 0)
+    yield Candidate(y_hat, 0.0 if steps else 1.0)
     if steps:
-        from jahp_gui.codec.effort.annealing import annealed
+        from jahp_gui.codec.effort.mean_field import settled
 
-        for found in annealed(problem, y_hat, steps, lambda fraction: progress(share + (1 - share) * fraction)):
-            yield replace(found, fraction=share + (1 - share) * found.fraction)
+        yield from settled(problem, y_hat, curvature, steps, progress)
