@@ -11,6 +11,7 @@ import numpy as np
 
 OFFSETS = [(dy, dx) for dy in (-2, -1) for dx in (-2, -1, 0, 1, 2)] + [(0, -2), (0, -1)]
 LIMIT = 1 << 17
+RUN = 65_536  # symbols
 
 
 class RangeDecoder:
@@ -112,10 +113,11 @@ def told_by(tensors: Mapping[str, np.ndarray], z_hat: np.ndarray, gain_index: in
     return Told(hyper_features(tensors, z_hat, gain_index), coarse_means(tensors, z_hat, gain_index))
 
 
-def causal(y_hat: np.ndarray, y: int, x: int) -> Iterator[np.ndarray]:
+def causal(y_hat: np.ndarray, y: int, x: int) -> Iterator[np.ndarray | None]:
+    """The twelve neighbours of a position, None for those outside the image."""
     for dy, dx in OFFSETS:
         inside = y + dy >= 0 and 0 <= x + dx < y_hat.shape[1]
-        yield y_hat[y + dy, x + dx].astype(np.int64) if inside else np.zeros(y_hat.shape[2], np.int64)
+        yield y_hat[y + dy, x + dx].astype(np.int64) if inside else None
 
 
 def rows_at(
@@ -127,12 +129,16 @@ def rows_at(
     if told is not None and told.coarse is not None:
         linear = linear + told.coarse[y, x]
     if "masked.weight" in tensors:
-        known = list(causal(y_hat, y, x))
+        around = list(causal(y_hat, y, x))
         table = tensors["compressed"].astype(np.int64)
-        compressed = [np.sign(k) * table[np.minimum(np.abs(k), len(table) - 1)] for k in known]
-        reduced = [dense(tensors, "reduce", c, leaky=False) for c in compressed]
+        reduced = [np.zeros_like(tensors["reduce.bias"], np.int64)] * len(around)
+        for n, k in enumerate(around):
+            if k is not None:
+                compressed = np.sign(k) * table[np.minimum(np.abs(k), len(table) - 1)]
+                reduced[n] = dense(tensors, "reduce", compressed, leaky=False)
         inputs.append(dense(tensors, "masked", np.concatenate(reduced), leaky=True))
-        total = (np.stack(known) * tensors["linear.weight"].astype(np.int64)).sum(0) << 10
+        known = np.stack([linear * 0 if k is None else k for k in around])
+        total = (known * tensors["linear.weight"].astype(np.int64)).sum(0) << 10
         shift = tensors["linear.exponent"].astype(np.int64)
         linear = linear + ((total + np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)) >> shift)
     inputs.append(np.array([16 * gain_index], np.int64))
@@ -180,6 +186,7 @@ def decode_latents(
         decoder = RangeDecoder(z)
         z_shape = (-(-height // 4), -(-width // 4), len(tensors["z.wide"]))
         z_hat = np.array([decoder.decode(boundaries(tensors["z.wide"][c])) - 32 for *_, c in np.ndindex(*z_shape)])
+        assert z_hat.max() < 32, "an escape"
         told = told_by(tensors, z_hat.reshape(z_shape), gain_index)
     y_hat = np.zeros(shape, np.int64)
     decoder = RangeDecoder(y)
@@ -192,7 +199,8 @@ def decode_latents(
     for step in filter(None, steps):
         parts = [rows_at(tensors, told, y_hat, j, i, gain_index) for j, i in step]
         rows, offsets = (np.concatenate(part) for part in zip(*parts, strict=True))
-        values = decode_run(decoder, tensors, rows, offsets).reshape(len(step), channels)
-        for (j, i), latents in zip(step, values, strict=True):
+        runs = [slice(start, start + RUN) for start in range(0, len(rows), RUN)]
+        values = np.concatenate([decode_run(decoder, tensors, rows[run], offsets[run]) for run in runs])
+        for (j, i), latents in zip(step, values.reshape(len(step), channels), strict=True):
             y_hat[j, i] = latents
     return y_hat

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from jahp_gui.codec.errors import ImageError, UsageError
+from jahp_gui.codec.errors import ImageError, NoRoomError, UsageError
 from jahp_gui.evaluation.classical import encode_to_size, get_codec
 from jahp_gui.evaluation.classical_process import CodecProcess
 
@@ -69,12 +69,21 @@ def test_a_process_that_dies_over_an_image_is_told_in_a_sentence(process: CodecP
     assert process._process is not None
     killed = process._process
 
+    calls = iter((False, True))  # before the request, and while it is waited for
+
     def kill() -> None:
-        killed.kill()
+        if next(calls, False):
+            killed.kill()
 
     with pytest.raises(ImageError, match="JPEG 2000 ended unexpectedly"):
         process.to_size(JPEG2000, np.tile(PHOTO, (10, 10, 1)), 10_000, kill)
     assert process.at_quality(JPEG, PHOTO, 50).data == JPEG.encode(PHOTO, 50)
+
+
+def test_an_image_that_a_format_has_no_room_for_is_told_as_that(process: CodecProcess) -> None:
+    """Callers leave the format's curve out and go on."""
+    with pytest.raises(NoRoomError, match="WebP cannot store an image of 17000 by 1 pixels"):
+        process.at_quality(get_codec("webp"), np.zeros((1, 17_000, 3), np.uint8), 50)
 
 
 def test_without_a_process_the_work_is_done_in_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:

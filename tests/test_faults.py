@@ -263,6 +263,8 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file() -> None:
     command = [sys.executable, "-m", "jahp_gui.evaluation.trust.writes", "--kills", "60"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.endswith("| 60 | 0 |\n"), done.stderr
+    in_the_middle = re.search(r"(\d+) in the middle", done.stdout)
+    assert in_the_middle is not None and int(in_the_middle[1]) > 0
 
 
 SETTINGS = """
@@ -271,28 +273,30 @@ from pathlib import Path
 from jahp_gui.gui.settings import Settings
 
 file = Path(sys.argv[1])
-whole = 0
-for number in range(0, 30_000, 1_000):
+whole = advanced = 0
+for first in range(0, 30_000, 1_000):
+    number, before = first, file.stat().st_mtime_ns if first else None
     child = os.fork()
     while child == 0:
         number += 1
         settings = Settings(str(file))
         settings.set("last images", [Path(f"/photos/{number:06d}-{index}.png") for index in range(500)])
         settings.sync()
-    while not file.exists():  # only for the first
+    while not file.exists() or file.stat().st_mtime_ns == before:  # until it has written once
         time.sleep(0.001)
-    time.sleep(random.uniform(0.005, 0.03))
+    time.sleep(random.uniform(0.0, 0.025))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     found = re.findall(r"/photos/(\\d+)-", file.read_text())
     whole += (len(found), len(set(found))) == (500, 1)
-print(whole)
+    advanced += int(found[0]) > first
+print(whole, advanced)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_an_explorer_killed_at_any_moment_leaves_its_settings_whole(tmp_path: Path) -> None:
-    assert in_child(SETTINGS, str(tmp_path / "settings.ini")) == "30\n"
+    assert in_child(SETTINGS, str(tmp_path / "settings.ini")) == "30 30\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills the process")
@@ -418,6 +422,17 @@ def test_missing_and_damaged_weights_are_told_by_the_name_of_their_file(own_mode
         assert told == f"The weights {weights} are damaged (their digest differs); install the model again."
     weights.unlink()
     assert f"{weights} cannot be read (No such file" in complaint(lambda: use(own_model), ModelError)
+
+
+@pytest.mark.parametrize("prior", ["factorized", "scale-hyperprior", "joint"])
+def test_a_card_that_does_not_fit_its_weights_is_told(own_model: Path, prior: str) -> None:
+    """Digests are of the weights: what the card says about them is not among them."""
+    data = encode(Model.load(own_model), picture(20, 20), prior=prior).data
+    card = json.loads((own_model / "card.json").read_text())
+    card["config"]["latent_channels"] += 1
+    (own_model / "card.json").write_text(json.dumps(card))
+    told = complaint(lambda: decode(data, model=Model.load(own_model)), ModelError)
+    assert "card" in told and told.endswith("install it again.")
 
 
 def test_packed_weights_are_the_same_model_and_damaged_ones_are_told(own_model: Path) -> None:

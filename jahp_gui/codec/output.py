@@ -95,7 +95,8 @@ def write_atomically(path: AnyPath, data: bytes, *, force: bool = False) -> None
 
     The data goes to a private temporary file beside it, to the disk, and then takes the name. A file that exists is
     replaced only with `force`, also when another process makes it meanwhile; it keeps its permissions, a new one
-    gets those of the umask. A symbolic link is followed.
+    gets those of the umask. A symbolic link is followed. (Where a file system has no hard links an empty file holds
+    the name for a moment, and stays if the program is killed in it.)
 
     Raises `OutputError` if the file exists, or is no ordinary file, or its folder is missing or read-only, or the
     disk is full. No temporary file is left behind.

@@ -25,12 +25,12 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from jahp_gui.codec.errors import ImageError, JahpError, UsageError
+from jahp_gui.codec.errors import ImageError, JahpError, NoRoomError, UsageError
 from jahp_gui.evaluation.classical import ClassicalCodec, Rgb, encode_to_size, get_codec
 
 POLL_SECONDS = 0.05  # how often a waiting caller is asked whether it still waits
 ERRORS: dict[str, Callable[[str], BaseException]] = {
-    error.__name__: error for error in (UsageError, ImageError, JahpError, MemoryError)
+    error.__name__: error for error in (UsageError, NoRoomError, ImageError, JahpError, MemoryError)
 }
 Check = Callable[[], None]
 
