@@ -6,6 +6,7 @@ import json
 import pytest
 
 from jahp_gui import bench
+from jahp_gui.cli import main
 from jahp_gui.codec import Model, encode
 from jahp_gui.codec.codec import encode_y_hat
 from jahp_gui.codec.errors import UsageError
@@ -64,3 +65,11 @@ def test_a_file_made_on_another_device_is_compared_with_the_processors() -> None
 def test_sizes_that_are_none_are_refused() -> None:
     with pytest.raises(UsageError, match="'768' is not an image size"):
         bench.run(arguments("--sizes", "768"))
+
+
+def test_a_prior_that_a_model_lacks_is_told(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "start_up", dict)  # which takes its seconds
+    assert main(["bench", "--sizes", "64x48", "--prior", "best", "--model", "tiny"]) == 2
+    why, ended = capfd.readouterr().err.splitlines()
+    assert "no prior" in why and "'best'" in why
+    assert ended == "jahp: The benchmark of 64x48 ended early; the message above says why."

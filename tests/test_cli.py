@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -134,6 +135,14 @@ def test_the_psnr_is_that_of_the_file_that_was_written(photo: str, capsys: Captu
     entry = told(capsys, "encode", photo, "--model", "tiny", "--psnr")["files"][0]
     assert entry["psnr"] == metrics.psnr(pixels(photo), decode(Path("photo.jahp").read_bytes()).rgb)
     assert entry["bytes"] == os.path.getsize("photo.jahp")
+
+
+def test_the_psnr_of_equal_pictures_is_null(photo: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "psnr", lambda *_: math.inf)
+    arguments = ("encode", photo, "--model", "tiny", "--psnr", "--force")
+    assert told(capsys, *arguments)["files"][0]["psnr"] is None
+    assert main(arguments) == 0
+    assert "every pixel equal" in capsys.readouterr().out
 
 
 def test_without_being_asked_for_no_psnr_is_measured(photo: str, capsys: Capture) -> None:
@@ -593,6 +602,18 @@ def test_the_card_of_a_model_is_printed_whole(capsys: Capture) -> None:
     assert told(capsys, "models", "--card", "tiny") == card
 
 
+def test_where_no_model_is_installed_it_is_told_where_they_are_looked_for(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAHP_MODELS", str(tmp_path / "mine"))
+    monkeypatch.setattr("jahp_gui.codec.models.models_dir", lambda: tmp_path / "shipped")
+    assert told(capsys, "models") == []
+    assert main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"No models are installed; they are looked for in {tmp_path / 'mine'}, ")
+    assert out.endswith(f"{tmp_path / 'shipped'}.\n")
+
+
 @pytest.mark.parametrize("prior", ["factorized", "joint"])
 def test_maps_hold_what_every_latent_of_the_file_cost(photo: str, capsys: Capture, prior: str) -> None:
     encode(photo, "x.jahp", "--prior", prior)
@@ -666,6 +687,19 @@ def test_freezing_never_deletes_a_folder_that_is_no_model(photo: str, capsys: Ca
     Path("thesis/chapter1.tex").write_text("precious")
     assert "not a model folder" in refused(capsys, "freeze", "x.pt", "thesis", "--id", "x", "--title", "X", "--force")
     assert os.listdir("thesis") == ["chapter1.tex"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--replace-priors --id x", "leave --id and --title out"),
+        ("--id x", "needs an --id and a --title"),
+        ("--id x --title X\aY", "must be one line of text"),
+    ],
+)
+def test_a_refused_freeze_leaves_no_folder(photo: str, capsys: Capture, options: str, words: str) -> None:
+    assert words in refused(capsys, "freeze", "x.pt", "new", *options.split())
+    assert os.listdir() == [photo]
 
 
 # ---------------------------------------------------------------- the program itself

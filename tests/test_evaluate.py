@@ -5,8 +5,13 @@ import csv
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
+import shutil
+import signal
 import sys
+import threading
+import time
 import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
@@ -20,10 +25,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from jahp_gui.codec.codec import Encoded, decode, encode, encode_y
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.effort import Problem
-from jahp_gui.codec.errors import ImageError, JahpError, OutputError, UsageError
+from jahp_gui.codec.errors import DigestError, ImageError, JahpError, OutputError, UsageError
 from jahp_gui.codec.metrics import psnr
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import find_model
+from jahp_gui.codec.models import CARD, Card, find_model
 from jahp_gui.codec.priors import PRIORS
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
 from jahp_gui.codec.priors.gaussian import GaussianPrior
@@ -366,6 +371,72 @@ def test_mistakes_are_told_before_anything_is_measured(folder: Path, tmp_path: P
     (tmp_path / "empty" / "psnr.svg").write_text("a plot")
     with pytest.raises(OutputError, match=r"psnr\.svg exists"):
         jahp("evaluate", folder, *out, *tiny, "--report", tmp_path / "empty")
+
+
+@pytest.fixture
+def twin(tmp_path: Path) -> Path:
+    """The small model once more, in a folder of its own and without its context prior."""
+    card = find_model("tiny")
+    folder = Path(shutil.copytree(card.folder, tmp_path / "twin"))
+    content = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    del content["files"]["context"]
+    (folder / CARD).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def test_models_that_cannot_be_told_apart_or_lack_what_is_asked_for_are_refused(
+    folder: Path, twin: Path, ms_ssim_card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="Two of the models are called 'tiny'"):
+        plan.make_plan(folder, ["tiny", str(twin)])
+    with pytest.raises(UsageError, match=r"None of the chosen models \(tiny\) has the prior 'context'"):
+        plan.make_plan(folder, [str(twin)], ["joint", "context"])
+    with pytest.raises(UsageError, match="Nothing is left to measure of model 'tiny-ms-ssim'"):
+        plan.make_plan(folder, ["tiny", str(ms_ssim_card.folder)], lmbdas=[0.05])
+    monkeypatch.setattr(type(get_codec("webp")), "available", lambda codec: False)
+    with pytest.raises(UsageError, match="WebP does not work in this installation; leave 'webp' out"):
+        plan.make_plan(folder, ["tiny"], classical=["webp"])
+
+
+def test_rows_that_cannot_be_read_are_told(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.rows.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"rows measured so far cannot be read from .*r\.rows\.jsonl"):
+        jahp("evaluate", folder, "--out", tmp_path / "r.json", "--models", "tiny", "--classical", "none")
+
+
+def test_a_file_that_does_not_decode_to_what_was_encoded_gives_no_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*arguments: Any, **options: Any) -> Any:
+        decoded = decode(*arguments, **options)
+        y_hat = decoded.y_hat.copy()
+        y_hat[0, 0, 0] += 1
+        return dataclasses.replace(decoded, y_hat=y_hat)
+
+    monkeypatch.setattr(measure, "decode", wrong)
+    kept = RowCache(tmp_path / "r.rows.jsonl")
+    with pytest.raises(DigestError, match=r"dark\.png: joint at λ = 0\.05 does not decode to what was encoded"):
+        measure.measure(plan.make_plan(folder, ["tiny"], ["joint"], [0.05], ["none"]), kept, 1, lambda *_: None)
+    assert kept.rows == {} and not (tmp_path / "r.rows.jsonl").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
+def test_a_worker_that_is_killed_is_told_with_what_to_do(folder: Path, tmp_path: Path) -> None:
+    def kill_a_worker() -> None:
+        while not (workers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        workers[0].kill()
+
+    killer = threading.Thread(target=kill_a_worker, daemon=True)
+    killer.start()
+    with pytest.raises(JahpError, match="A worker process was killed.* with fewer --jobs"):
+        measure.measure(
+            plan.make_plan(folder, ["tiny"], ["joint"], [0.05], ["none"]),
+            RowCache(tmp_path / "r.rows.jsonl"),
+            2,
+            lambda *_: None,
+        )
+    killer.join()
 
 
 def test_an_image_that_a_codec_cannot_hold_is_told_with_what_to_do(tmp_path: Path) -> None:

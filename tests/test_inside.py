@@ -312,7 +312,7 @@ def test_the_ordinary_path_refuses_a_damaged_file_twice(tiny_model: Model, encod
     assert damage.decode_unchecked(broken, model=tiny_model, name="photo.jahp").objection == str(objected.value)
 
 
-@pytest.mark.parametrize("prior", ["joint", "context", "mean-scale-hyperprior", "factorized"])
+@pytest.mark.parametrize("prior", ["joint", "context"])  # which alone have steps before the bit
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
 def test_latents_differ_only_from_the_flipped_bit_on(
     tiny_model: Model, rgb: np.ndarray, prior: str, where: float
@@ -328,6 +328,7 @@ def test_latents_differ_only_from_the_flipped_bit_on(
     # What a step reads ends at most two words of the coder's state before the bit it is decided by.
     read_before = bit - 8 * section.start - 64
     intact = [step for step, end in zip(recording.steps, ends, strict=True) if end < read_before]
+    assert intact
     flat, expected = wreck.y_hat.reshape(-1, wreck.y_hat.shape[2]), file.y_hat.reshape(-1, wreck.y_hat.shape[2])
     for step in intact:
         np.testing.assert_array_equal(flat[step], expected[step])

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import gzip
 import json
 import os
@@ -269,17 +270,23 @@ def test_a_run_that_diverges_ends_and_its_checkpoint_is_of_before(images: Path, 
     assert all(value.isfinite().all() for value in resumed.model.state_dict().values())
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError, OutputError])
 def test_a_run_whose_log_cannot_be_written_is_saved(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(run: loop.Run, kind: str, **values: Any) -> None:
-        raise error("no room")
+    monkeypatch.setattr(loop, "LOG_SECONDS", -1.0)
+    (tmp_path / loop.LOG).mkdir()
+    with pytest.raises(OutputError, match=r"log\.jsonl cannot be written \(.+\)\.$"):
+        loop.train(configuration(images, tmp_path), say=lambda message: None)
+    assert loop.load_checkpoint(tmp_path / loop.CHECKPOINT)["step"] == 1
+
+
+def test_a_run_whose_reader_has_gone_is_saved(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(message: str) -> None:
+        raise BrokenPipeError
 
     monkeypatch.setattr(loop, "LOG_SECONDS", -1.0)
-    monkeypatch.setattr(loop.Run, "log", fails)
-    with pytest.raises(error):
-        loop.train(configuration(images, tmp_path), say=lambda message: None)
+    with pytest.raises(BrokenPipeError):
+        loop.train(configuration(images, tmp_path), say=gone)
     assert loop.load_checkpoint(tmp_path / loop.CHECKPOINT)["step"] == 1
 
 
@@ -472,6 +479,34 @@ def test_runs_over_different_transforms_make_no_model(
     assert main(["freeze", *checkpoints, str(tmp_path / "mine"), "--id", "x", "--title", "X"]) == 2
     assert f"{checkpoints[1]} has other transforms than {checkpoints[0]};" in capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
+
+
+def test_priors_of_other_sizes_make_no_model(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wider = dataclasses.replace(SMALL, hyper_width=6)
+    for name, model, prior in (("run", SMALL, "factorized"), ("other", wider, "joint")):
+        run_steps(configuration(images, tmp_path / name, model=model, priors=(prior,)), 0)
+    checkpoints = [str(tmp_path / name / loop.CHECKPOINT) for name in ("run", "other")]
+    assert main(["freeze", *checkpoints, str(tmp_path / "mine"), "--id", "x", "--title", "X"]) == 2
+    names = ", ".join(checkpoints)
+    sentence = f"{names} cannot make one model; name checkpoints of runs over the same transforms."
+    assert capsys.readouterr().err == f"jahp: {sentence}\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "other"}
+
+
+def test_a_model_that_finds_no_room_leaves_no_folder(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(model: TrainingModel, folder: Path, card: dict[str, Any]) -> None:
+        (folder / "joint.safetensors.gz").write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run_steps(configuration(images, tmp_path / "run"), 0)
+    monkeypatch.setattr("jahp_gui.training.freeze.freeze", full)
+    command = ["freeze", str(tmp_path / "run" / loop.CHECKPOINT), str(tmp_path / "mine"), "--id", "x", "--title", "X"]
+    assert main(command) == 2
+    sentence = f"{tmp_path / 'mine'} cannot be written (No space left on device); choose another folder."
+    assert capsys.readouterr().err == f"jahp: {sentence}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_model_gets_other_priors_and_its_other_files_stay(images: Path, tmp_path: Path) -> None:

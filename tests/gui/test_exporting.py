@@ -2,8 +2,10 @@
 
 import csv
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from pytestqt.qtbot import QtBot
 from jahp_gui import __version__
 from jahp_gui.codec import Model, encode
 from jahp_gui.codec.latent_views import channel_bits
+from jahp_gui.gui import work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.commands import FileCommands
 from jahp_gui.gui.exact_settings import caption_of, exact_settings
 from jahp_gui.gui.main_window import MainWindow
+from jahp_gui.gui.results import FileResult
 
 VIEWS: dict[str, tuple[int, Callable[[FileCommands], Callable[[Path], None]]]] = {
     "comparison": (0, lambda commands: commands.export_comparison),
@@ -55,13 +59,21 @@ def test_the_caption_names_every_setting_exactly(window: MainWindow, picture: np
     )
 
 
-def test_while_the_file_is_made_the_caption_says_what_is_an_estimate(window: MainWindow, qtbot: QtBot) -> None:
-    session = window.session
+def test_while_the_file_is_made_the_caption_says_what_is_an_estimate(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, release, read_back = window.session, threading.Event(), work.read_back
+
+    def held(*arguments: Any) -> FileResult:
+        release.wait(60)
+        return read_back(*arguments)
+
+    monkeypatch.setattr(work, "read_back", held)
     session.set_choice(gain_index=100)
     assert "bytes" not in caption_of(exact_settings(session))  # those of another setting
     qtbot.waitUntil(lambda: session.latents is not None and session.latents.choice == session.choice, timeout=WAIT_MS)
-    if session.exact is None:
-        assert "≈" in caption_of(exact_settings(session))
+    assert session.exact is None and "≈" in caption_of(exact_settings(session))
+    release.set()
     qtbot.waitUntil(lambda: session.exact is not None, timeout=WAIT_MS)
     assert "≈" not in caption_of(exact_settings(session))
 

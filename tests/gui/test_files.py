@@ -147,14 +147,14 @@ def test_an_image_that_hangs_keeps_no_other_from_being_read(
     def hang(path: Path) -> ImageItem:
         if path.name == "b.png":
             hangs.set()
-            release.wait(10)
+            release.wait(60)
         return load(path)
 
     monkeypatch.setattr(work, "load_item", hang)
     files.session.select(three[1])
     assert hangs.wait(10)
     files.session.select(three[2])
-    qtbot.waitUntil(lambda: three[2].picture is not None, timeout=5_000)
+    qtbot.waitUntil(lambda: three[2].picture is not None, timeout=WAIT_MS)
     release.set()
     qtbot.waitUntil(lambda: files.jobs.idle, timeout=WAIT_MS)
     assert three[1].picture is None and files.session.current is three[2]

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from gui_helpers import WAIT_MS
 from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import Model
@@ -154,13 +155,13 @@ def test_background_work_gives_way_to_what_the_user_waits_for(qtbot: QtBot, jobs
 
 def test_background_work_waits_neither_for_its_kind_nor_for_what_was_cancelled(qtbot: QtBot, jobs: Jobs) -> None:
     release, hangs, order = threading.Event(), threading.Event(), []
-    jobs.start("hangs", lambda job: hangs.set() or release.wait(10))  # as a read from a share that has gone
+    jobs.start("hangs", lambda job: hangs.set() or release.wait(60))  # as a read from a share that has gone
     assert hangs.wait(10)
     jobs.cancel("hangs")
     for name in ("priors' curves", "classical curves", "thumbnails", "MS-SSIM"):
-        jobs.start(name, lambda job: release.wait(10), kind="background")
+        jobs.start(name, lambda job: release.wait(60), kind="background")
     jobs.start("refine", lambda job: job.give_way(), order.append, kind="background")
-    qtbot.waitUntil(lambda: order == [None], timeout=5_000)
+    qtbot.waitUntil(lambda: order == [None], timeout=WAIT_MS)
     release.set()
     wait_idle(qtbot, jobs)
 
@@ -168,9 +169,9 @@ def test_background_work_waits_neither_for_its_kind_nor_for_what_was_cancelled(q
 def test_reads_that_hang_keep_nothing_else_from_running(qtbot: QtBot, jobs: Jobs) -> None:
     release, seen = threading.Event(), []
     for number in range(INTERACTIVE_THREADS):
-        jobs.start(f"load {number}", lambda job: release.wait(10), kind="reading")
+        jobs.start(f"load {number}", lambda job: release.wait(60), kind="reading")
     jobs.start("live", lambda job: 1, seen.append)
-    qtbot.waitUntil(lambda: seen == [1], timeout=5_000)
+    qtbot.waitUntil(lambda: seen == [1], timeout=WAIT_MS)
     release.set()
     wait_idle(qtbot, jobs)
 

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
-from gui_helpers import WAIT_MS, make_picture
+from gui_helpers import WAIT_MS, make_picture, window_of
 from PIL import Image
 from PySide6.QtCore import QEvent, QLocale, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
@@ -20,6 +20,7 @@ from pytestqt.qtbot import QtBot
 
 from jahp_gui.codec import Encoded, Model, analyse, decode, encode, latent_views, metrics
 from jahp_gui.codec.errors import ImageError
+from jahp_gui.codec.importance import Mask
 from jahp_gui.evaluation.classical import ClassicalCodec, get_codec
 from jahp_gui.evaluation.classical_process import CodecProcess
 from jahp_gui.gui import captions, exporting, plotting, theme, work
@@ -930,7 +931,33 @@ def test_two_priors_side_by_side_make_no_panel_wider(window: MainWindow) -> None
 
 
 def test_two_explorers_share_nothing(make_explorer: Callable[..., Explorer]) -> None:
-    """Two explorers at a time do not share anything."""
+    """What is chosen, opened or started in one leaves the other as it was."""
+
+    def state(explorer: Explorer) -> list[Any]:
+        session = explorer.session
+        choices = [session.choice, session.compare, session.map_choice, session.plot, session.paint]
+        choices += [session.inspector, session.parts_choice, session.target, session.effort, session.marked]
+        kept = [list(session.items), dict(session.masks), session.can_undo]
+        view, tab = (session.view.scale, session.view.fitted), window_of(explorer).right_tabs.currentIndex()
+        return [*choices, *kept, view, tab, explorer.jobs.is_active("held")]
+
     first, second = make_explorer(), make_explorer()
-    first.session.set_compare(mode="swipe")
-    assert second.session.compare.mode == "side"
+    session, release, before = first.session, threading.Event(), state(second)
+    first.jobs.start("held", lambda job: release.wait(60))
+    session.begin_history()
+    session.add_items([ImageItem("own.png")])
+    session.set_choice(prior="context")
+    session.set_mask(Mask.of_plane(1, 1, np.full((1, 1), 255, np.uint8)))
+    session.set_compare(mode="swipe")
+    session.set_map(quantity="sigma")
+    session.set_plot(log_rate=True)
+    session.set_paint(on=True)
+    session.set_inspector(by_index=True)
+    session.set_parts(prior="context")
+    session.set_target("bpp", 0.5)
+    session.mark(("y", 1, 2))
+    session.view.zoom_to(7.0)
+    window_of(first).right_tabs.setCurrentIndex(2)
+    assert state(second) == before
+    assert all(ours != theirs for ours, theirs in zip(state(first), before, strict=True))
+    release.set()
