@@ -117,6 +117,11 @@ class LatentResult:
 
     # Of a large image these are sums of thirty million values, which the window asks for at every move of the mouse.
 
+    def with_sums(self) -> "LatentResult":
+        """The same, its sums made at once: in the job that measured the latents, so that the window need not."""
+        _ = self.summed, self.channel_bits
+        return self
+
     @cached_property
     def summed(self) -> "LatentMaps":
         """The maps with the bits of all channels added up: (h, w, 1) in float64."""

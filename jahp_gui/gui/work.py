@@ -139,7 +139,7 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     choice = Choice(decoded.model.card.model_id, decoded.prior, header.gain_index)
     data = container.pack(header, parsed.z, parsed.y)  # what was read: a header has one spelling
     result = FileResult(choice, data, parsed, Pyramid(decoded.rgb), None, None, seconds)
-    costs = LatentResult(choice, decoded.y_hat, decoded.maps(), float(parsed.total_bytes))
+    costs = LatentResult(choice, decoded.y_hat, decoded.maps(), float(parsed.total_bytes)).with_sums()
     return ImageItem(
         path.name,
         path,
@@ -205,10 +205,10 @@ def latents(analysed: Analysed, choice: Choice, found: np.ndarray | None, job: J
         width, height = analysed.original.size
         y_hat = model.quantise(analysed.y, gain_index)
         encoded, maps = encode_measured(model, y_hat, height, width, choice.prior, gain_index, job.tick)
-        return LatentResult(choice, y_hat, maps, float(len(encoded.data)), encoded)
+        return LatentResult(choice, y_hat, maps, float(len(encoded.data)), encoded).with_sums()
     y_hat = model.quantise(analysed.y, gain_index) if found is None else found
     maps = measure_latents(model.prior(choice.prior), y_hat, gain_index, progress=job.tick)
-    return LatentResult(choice, y_hat, maps, sum(total_bits(maps)) / 8 + USUAL_HEADER)
+    return LatentResult(choice, y_hat, maps, sum(total_bits(maps)) / 8 + USUAL_HEADER).with_sums()
 
 
 def quick_latents(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> LatentResult:

@@ -29,6 +29,7 @@ from jahp_gui.gui.batch import BatchDialog, compress_folder
 from jahp_gui.gui.imaging import Pyramid, colour_table
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
+from jahp_gui.gui.panels import numbers_panel
 from jahp_gui.gui.panels.maps_panel import automatic_range
 from jahp_gui.gui.panels.widgets import DecimalBox
 from jahp_gui.gui.plot_view import PlotRenderer, PlotView
@@ -144,6 +145,28 @@ def test_the_selection_has_its_bits_and_psnr(window: MainWindow, picture: np.nda
     psnr = metrics.psnr(picture[0:48, 16:48], session.exact.picture.rgb[0:48, 16:48])
     text = window.numbers.values["region"].text()
     assert "32×48" in text and f"{bits:,.0f} bit" in text and f"{psnr:.2f} dB" in text
+
+
+def test_a_large_selection_has_its_psnr_when_the_mouse_rests(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers_panel, "QUICK_PIXELS", 100)
+    computed, psnr = [], metrics.psnr  # shapes; curves are measured meanwhile
+
+    def counting(a: np.ndarray, b: np.ndarray) -> float:
+        computed.append(a.shape[:2])
+        return psnr(a, b)
+
+    monkeypatch.setattr(metrics, "psnr", counting)
+    text = window.numbers.values["region"].text
+    for side in range(20, 60, 10):
+        window.session.set_selection(QRect(0, 0, side, side))
+        assert text().endswith("…") and (side, side) not in computed
+    qtbot.waitUntil(lambda: text().endswith("dB"), timeout=WAIT_MS)
+    window.session.results_changed.emit()
+    assert text().endswith("dB") and computed.count((50, 50)) == 1
+    window.session.set_selection(QRect(0, 0, 9, 9))
+    assert text().endswith("dB")
 
 
 def test_parts_of_the_file_add_up(window: MainWindow) -> None:

@@ -313,7 +313,8 @@ class MapsPanel(QWidget):
         values = latent_views.values(result.maps, result.y_hat, choice.quantity, choice.latents)
         colours = SEQUENTIAL if choice.quantity in (BITS, SCALE) else DIVERGING
         low, high = choice.fixed or automatic_range(values, colours)
-        return values, latent_views.channel_bits(result.maps, choice.latents), low, high, colours
+        bits = result.channel_bits if choice.latents == "y" else latent_views.channel_bits(result.maps, "z")
+        return values, bits, low, high, colours
 
     def _refresh_mark(self) -> None:
         marked = self.session.marked

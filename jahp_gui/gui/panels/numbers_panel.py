@@ -1,5 +1,8 @@
 """Every number of the current setting: sizes, rate, quality, times. Estimates are marked as such."""
 
+import weakref
+
+from PySide6.QtCore import QRect, QTimer
 from PySide6.QtWidgets import QLabel, QWidget
 
 from jahp_gui.codec import metrics
@@ -7,6 +10,7 @@ from jahp_gui.codec.container import Y_STRIDE
 from jahp_gui.codec.importance import share_of_bits
 from jahp_gui.codec.latent_views import Region, region_bits
 from jahp_gui.gui.i18n import tr
+from jahp_gui.gui.imaging import Rgb
 from jahp_gui.gui.panels.widgets import title_of, value_rows
 from jahp_gui.gui.results import FileResult
 from jahp_gui.gui.session import Session
@@ -30,6 +34,8 @@ ROWS = (
     ("region", "Selection", "Bits, rate and PSNR of the selected rectangle."),
 )
 NONE = "–"
+QUICK_PIXELS = 500_000  # whose PSNR takes some milliseconds; that of more is computed when the mouse rests
+REST_MS = 150
 
 
 class NumbersPanel(QWidget):
@@ -47,6 +53,10 @@ class NumbersPanel(QWidget):
         painted = self.values["painted"]
         self._painted_labels = (title_of(layout, painted), painted)
         layout.addWidget(self.state, len(ROWS), 0, 1, 2)
+        self._selection_known: tuple[weakref.ref[FileResult], QRect, float] | None = None
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS)
+        self._rest.timeout.connect(self.refresh)
+        session.selection_changed.connect(self._rest.start)
         for signal in (session.results_changed, session.selection_changed, session.current_changed):
             signal.connect(self.refresh)
         session.model_changed.connect(self.refresh)
@@ -156,9 +166,22 @@ class NumbersPanel(QWidget):
             texts.append(f"{bits:,.0f} {tr('bit')} · {bits / (width * height):.3f} bpp")
         file = session.shown_file
         if file is not None and item is not None and item.original is not None:
-            cut = slice(top, top + height), slice(left, left + width)
-            texts.append(f"{metrics.psnr(item.original.rgb[cut], file.picture.rgb[cut]):.2f} dB")
+            psnr = self._psnr_of_selection(file, item.original.rgb, selection)
+            texts.append("…" if psnr is None else f"{psnr:.2f} dB")
         return "\n".join(texts)
+
+    def _psnr_of_selection(self, file: FileResult, original: Rgb, selection: QRect) -> float | None:
+        """None while a large selection still changes."""
+        known = self._selection_known
+        if known is not None and known[0]() is file and known[1] == selection:
+            return known[2]
+        if self._rest.isActive() and selection.width() * selection.height() > QUICK_PIXELS:
+            return None
+        rows = slice(selection.y(), selection.y() + selection.height())
+        cut = rows, slice(selection.x(), selection.x() + selection.width())
+        psnr = metrics.psnr(original[cut], file.picture.rgb[cut])
+        self._selection_known = weakref.ref(file), QRect(selection), psnr
+        return psnr
 
     def _similarity_text(self, file: FileResult) -> str:
         value, item = file.ms_ssim, self.session.current
