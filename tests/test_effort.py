@@ -127,7 +127,7 @@ def test_each_effort_beats_the_one_before_on_shipped_weights(shipped: Model, rgb
     problem = problem_of(shipped, rgb[:96, :96])
     quick, refined, thorough = (cost_of(problem, encode_searched(problem, effort).data) for effort in (1, 2, 3))
     assert refined < 0.95 * quick
-    assert thorough < 0.995 * refined
+    assert thorough < refined
 
 
 @pytest.mark.parametrize("effort", [2, 3])
@@ -383,6 +383,15 @@ def test_a_target_with_effort(tiny_model: Model, rgb: np.ndarray) -> None:
     plain_psnr, psnr = (metrics.psnr(rgb, decode(file.data, model=tiny_model).rgb) for file in (plain, searched))
     assert psnr > plain_psnr
     assert np.array_equal(decode(searched.data, model=tiny_model).y_hat, searched.y_hat)
+
+
+def test_a_target_is_met_by_a_refined_file(tiny_model: Model, rgb: np.ndarray, few_steps: None) -> None:
+    target = Target("bytes", 0.97 * len(encode(tiny_model, rgb, lmbda=0.03).data))
+    quick, refined = (encode_to_target(tiny_model, rgb, target, effort=effort) for effort in (1, 2))
+    assert abs(len(refined.data) / target.value - 1) < 0.02
+    decoded = decode(refined.data, model=tiny_model)
+    assert np.array_equal(decoded.y_hat, refined.y_hat)
+    assert metrics.psnr(rgb, decoded.rgb) > metrics.psnr(rgb, decode(quick.data, model=tiny_model).rgb)
 
 
 def test_a_target_of_psnr_is_met_by_errors_that_count_as_the_mask_says(
