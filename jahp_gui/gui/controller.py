@@ -190,11 +190,11 @@ class Controller(QObject):
         if self._analysed is None:
             return
         # Of a large image the latents of the old choice take seconds, and the new one's file would wait for them.
-        for key in ("file", "similarity", *(["latents"] if self._analysed.is_large else [])):
+        for key in ("file", "similarity", *(["latents", "reference"] if self._analysed.is_large else [])):
             self.jobs.cancel(key)
         self._file_awaited = None
-        self._refresh()
         self._rest.start(REST_MS)
+        self._refresh()
 
     def _refresh(self) -> None:
         """Show what is known of the choice, and start what is not."""
@@ -310,6 +310,8 @@ class Controller(QObject):
             return  # it rests again
         session.remember_choice()
         choice, mask = session.choice, session.mask
+        if analysed.is_large and session.map_choice.reference:
+            self._on_map_choice()
         if session.exact is None and choice.effort < 2:
             self._start_file(analysed, choice, mask)
         is_refined = choice.effort > 1  # at the λ that the target gave it: another would end the refinement
@@ -457,7 +459,7 @@ class Controller(QObject):
         known, mask = self._latents.get(choice), session.masks.get(choice.mask)
         if known is not None:
             self._show_reference(known)
-        else:
+        elif not (analysed.is_large and self._rest.isActive()):  # not at every step of a slider
             self.jobs.start(
                 "reference",
                 lambda job: work.quick_latents(analysed, choice, mask, job),

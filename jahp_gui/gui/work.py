@@ -199,7 +199,8 @@ def latents(analysed: Analysed, choice: Choice, found: np.ndarray | None, job: J
     from jahp_gui.codec.codec import encode_measured
     from jahp_gui.codec.latent_coding import measure_latents
 
-    use_cores(HALF)  # the other half makes the picture
+    alone = found is not None or analysed.is_large  # else the picture is made beside it
+    use_cores(ALL if alone else HALF)
     model, gain_index = analysed.model, choice.gain_index
     if found is None and not analysed.is_large:
         width, height = analysed.original.size

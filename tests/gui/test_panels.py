@@ -527,6 +527,32 @@ def test_a_difference_is_never_shown_under_another_priors_name(
     assert window.maps.shown is not None and not np.array_equal(window.maps.shown.values, before)
 
 
+def test_of_a_large_image_the_map_to_subtract_is_measured_when_the_slider_rests(
+    make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LARGE_PIXELS", 1_000)
+    explorer = make_explorer(picture_file)
+    session = explorer.session
+    session.set_map(reference="context")
+    qtbot.waitUntil(lambda: session.reference_latents is not None, timeout=WAIT_MS)
+    measured: list[Choice] = []
+    quick_latents = work.quick_latents
+
+    def watched(analysed: work.Analysed, choice: Choice, *rest: Any) -> LatentResult:
+        measured.append(choice)
+        return quick_latents(analysed, choice, *rest)
+
+    monkeypatch.setattr(work, "quick_latents", watched)
+    for gain_index in (60, 61, 62):
+        session.set_choice(gain_index=gain_index)
+        assert not explorer.jobs.is_active("reference")
+    wanted = replace(session.choice, prior="context")
+    qtbot.waitUntil(
+        lambda: session.reference_latents is not None and session.reference_latents.choice == wanted, timeout=WAIT_MS
+    )
+    assert measured == [wanted]
+
+
 def test_maps_of_a_large_image_come_back_with_undo(
     make_explorer: Callable[..., Explorer], qtbot: QtBot, picture_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
