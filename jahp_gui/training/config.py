@@ -25,6 +25,10 @@ class TrainConfig:
     only_synthesis: bool = False  # true: the latents stay as they are, only what makes pictures of them learns
     crop: int = 128
     batch: int = 16  # per process
+    searched: tuple[
+        str, ...
+    ] = ()  # files of `training.searched`: crops with the latents that the encoder's search writes
+    searched_share: float = 0.5  # of the crops of a batch, where there are such files
     scales_per_image: int = 2
     smallest_scale: float = 0.45
     learning_rate: float = 8e-4
@@ -83,6 +87,7 @@ class TrainConfig:
             "priors": (self.priors and {*self.priors} <= {*priors}, f"one or more of {', '.join(priors)}"),
             "crop": (self.crop > 0 and self.crop % 64 == 0, "a multiple of 64"),
             "batch": (self.batch > 0, "1 or more"),
+            "searched_share": (0 <= self.searched_share < 1, "at least 0 and below 1"),
             "scales_per_image": (self.scales_per_image > 0, "1 or more"),
             "smallest_scale": (0 < self.smallest_scale <= 1, "above 0 and at most 1"),
             "learning_rate, fast_learning_rate and muon_learning_rate": (

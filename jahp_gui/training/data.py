@@ -1,9 +1,11 @@
 """Training crops from images that are decoded once and stay in memory, on the device that trains."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -12,6 +14,8 @@ from torch import Tensor
 
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.images import find_images, load_image
+
+ARRAYS = ("pixels", "latents", "anchors")  # of a file of searched crops
 
 
 def image_files(folders: tuple[str, ...]) -> list[Path]:
@@ -79,6 +83,39 @@ class CropSource:
         # One number a row and a column goes to the device, not one a pixel.
         index = down.to(self.device)[:, :, None] + across.to(self.device)[:, None, :]
         return self.pixels[index].permute(0, 3, 1, 2).float() / 255
+
+
+class SearchedCrops:
+    """Crops with the latents that a search wrote for them, from files of `training.searched`.
+
+    pixels: uint8 (N, crop, crop, 3). latents: int16 (N, h, w, M). anchors: int64 (N,), the gain positions.
+    """
+
+    def __init__(self, paths: Sequence[str], channels: int):
+        """All of some files. Raises `UsageError` for what is no such file or has other latents than (…, channels)."""
+        parts: list[dict[str, np.ndarray]] = []
+        for path in paths:
+            try:
+                with np.load(path) as file:
+                    parts.append({name: file[name] for name in ARRAYS})
+            except (OSError, ValueError, KeyError, BadZipFile) as error:
+                raise UsageError(
+                    f"{path} holds no searched crops ({error}); make it by jahp_gui.training.searched."
+                ) from error
+            if parts[-1]["latents"].shape[3] != channels:
+                raise UsageError(f"{path} has latents of another number of channels than the configuration's [model].")
+        self.pixels, self.latents, self.anchors = (
+            torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in ARRAYS
+        )
+
+    def batch(self, count: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Crops float32 (count, 3, crop, crop) in [0, 1], gain positions (count,) and latents (count, M, h, w)."""
+        chosen = torch.randint(len(self.pixels), (count,), generator=generator)
+        x = self.pixels[chosen].to(device).permute(0, 3, 1, 2).float() / 255
+        latents = self.latents[chosen].to(device).permute(0, 3, 1, 2).float()
+        position = self.anchors[chosen].to(device).float()
+        last = torch.channels_last
+        return x.contiguous(memory_format=last), position, latents.contiguous(memory_format=last)
 
 
 def klt_basis(source: CropSource, components: int, batches: int = 40) -> Tensor:

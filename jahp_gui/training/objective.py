@@ -9,7 +9,7 @@ from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.gain import Gain, interpolate
 from jahp_gui.codec.priors import Prior, prior_class
-from jahp_gui.codec.priors.rounding import noisy, rounded
+from jahp_gui.codec.priors.rounding import Quantised, noisy, rounded
 from jahp_gui.codec.transforms import EfficientAnalysis, EfficientSynthesis, build_transforms
 
 
@@ -34,16 +34,22 @@ class TrainingModel(nn.Module):
                 self.analysis.shortcut.weight.copy_(basis[:, :, None, None])
                 self.synthesis.shortcut.weight.copy_(basis.T[:, :, None, None])
 
-    def forward(self, x: Tensor, position: Tensor, phase: "Phase") -> "Losses":
-        """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,)."""
+    def forward(self, x: Tensor, position: Tensor, phase: "Phase", latents: Tensor | None = None) -> "Losses":
+        """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,).
+
+        latents: integers (B, M, h, w) that a search has written for the crops; else those of the analysis transform.
+        """
         moves = phase.train_transforms and not phase.only_synthesis
         with torch.set_grad_enabled(moves and torch.is_grad_enabled()):
             gain = self.gain.gain(position)
-            gained = self.analysis(x) * gain[:, :, None, None]
+            if latents is None:
+                gained = self.analysis(x) * gain[:, :, None, None]
+                y_hat = rounded(gained)
+                y = y_hat if phase.straight_through else noisy(gained)
+            else:
+                y = y_hat = Quantised(latents, None)
         lmbda = torch.exp(interpolate(self.log_lmbda, position))[:, 0]
         pixels = x.shape[2] * x.shape[3]
-        y_hat = rounded(gained)
-        y = y_hat if phase.straight_through else noisy(gained)
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
         rate, error = torch.zeros_like(lmbda)[None], torch.zeros_like(lmbda)
         if not phase.only_synthesis:

@@ -1,0 +1,61 @@
+"""Training crops with the latents that the encoder's search writes for them, for decoders to learn from.
+
+    python -m jahp_gui.training.searched MODEL OUT.npz FOLDER... [--minutes 20] [--crop 256] [--effort 2] [--seed 1]
+
+MODEL's joint prior is searched at one anchor λ a crop. `searched` in a configuration names such files.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from jahp_gui.codec.choices import DEFAULT_PRIOR
+from jahp_gui.codec.effort import Problem, search
+from jahp_gui.codec.model import Model
+from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
+from jahp_gui.training.data import CropSource
+
+SCALES, SMALLEST_SCALE = 1, 0.45  # of each image, as the configurations have it
+
+
+def search_crops(model: Model, source: CropSource, effort: int, seed: int, seconds: float) -> dict[str, np.ndarray]:
+    """The arrays of a file: as many crops as there is time for, one at least."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels: list[np.ndarray] = []
+    latents: list[np.ndarray] = []
+    anchors: list[int] = []
+    deadline = time.monotonic() + seconds
+    while not pixels or time.monotonic() < deadline:
+        x = source.batch(1, generator)[0]
+        rgb = x.mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+        anchor = int(torch.randint(len(model.config.lmbda_anchors), (), generator=generator))
+        problem = Problem(model, rgb, model.analysis(rgb), DEFAULT_PRIOR, STEPS_PER_ANCHOR * anchor)
+        *_, found = search(problem, effort)
+        pixels.append(rgb)
+        latents.append(found.y_hat)
+        anchors.append(anchor)
+    return {"pixels": np.stack(pixels), "latents": np.stack(latents), "anchors": np.array(anchors)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("folders", nargs="+")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--effort", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    device = torch.device("cpu")
+    source = CropSource.from_folders(tuple(args.folders), args.crop, SCALES, SMALLEST_SCALE, args.seed, device)
+    arrays = search_crops(Model.load(args.model), source, args.effort, args.seed, 60 * args.minutes)
+    np.savez(args.out, pixels=arrays["pixels"], latents=arrays["latents"], anchors=arrays["anchors"])
+    print(f"{len(arrays['pixels'])} crops in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
