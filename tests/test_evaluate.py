@@ -423,7 +423,7 @@ def test_a_file_that_does_not_decode_to_what_was_encoded_gives_no_row(
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
 def test_a_worker_that_is_killed_is_told_with_what_to_do(folder: Path, tmp_path: Path) -> None:
     def kill_a_worker() -> None:
-        while not (workers := multiprocessing.active_children()):
+        while len(workers := multiprocessing.active_children()) < 2:  # before, the pool may refuse the second unit
             time.sleep(0.01)
         workers[0].kill()
 
