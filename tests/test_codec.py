@@ -8,6 +8,7 @@ import threading
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from jahp_gui.codec.codec import (
     encode_y_hat,
 )
 from jahp_gui.codec.container import Header
-from jahp_gui.codec.effort import Problem
+from jahp_gui.codec.effort import Problem, best_latents
 from jahp_gui.codec.errors import (
     ContainerError,
     DigestError,
@@ -34,6 +35,7 @@ from jahp_gui.codec.errors import (
     UnknownModelError,
     UsageError,
 )
+from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import find_model, installed_models
 from jahp_gui.codec.priors import PRIORS
@@ -134,32 +136,77 @@ def test_a_target_takes_no_file_twice_and_no_analysis_that_is_there(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rgb = photo(160, 160)
-    y, files = tiny_model.analysis(rgb), []
+    y = tiny_model.analysis(rgb)
+    files = written_by_targets(monkeypatch)
     monkeypatch.setattr(Model, "analysis", None)
-    wanted = Target("bytes", 1.001 * len(encode_y(tiny_model, y, 160, 160, "joint", 50).data))
-    found = encode_to_target(tiny_model, rgb, wanted, y=y, progress=lambda encoded, _: files.append(encoded))
+    file = encode_y(tiny_model, y, 160, 160, "joint", 50)
+    found = encode_to_target(tiny_model, rgb, Target("bytes", 1.001 * len(file.data)), y=y)
     indices = [file.container.header.gain_index for file in files]
     assert len(indices) == len(set(indices)) <= 10 and any(found is file for file in files)
+    files.clear()
+    wanted = metrics.psnr(rgb, tiny_model.synthesis(file.y_hat, 50, 160, 160))
+    assert [encode_to_target(tiny_model, rgb, Target("psnr", wanted), y=y)] == files, "a PSNR needs no file but its own"
+
+
+def written_by_targets(monkeypatch: pytest.MonkeyPatch) -> list[Encoded]:
+    """The files that searches for a target will have written."""
+    files: list[Encoded] = []
+
+    def write(*arguments: Any, **options: Any) -> Encoded:
+        files.append(encode_y_hat(*arguments, **options))
+        return files[-1]
+
+    monkeypatch.setattr(target, "encode_y_hat", write)
+    return files
+
+
+@pytest.mark.parametrize("kind", ["bytes", "psnr"])
+@pytest.mark.parametrize("effort", [0, 1])
+def test_a_search_for_a_target_ends_within_a_probe(
+    tiny_model: Model, kind: str, effort: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, told = written_by_targets(monkeypatch), []
+
+    def stop(fraction: float) -> None:
+        told.append(fraction)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        encode_to_target(tiny_model, photo(64, 64), Target(kind, 30), effort=effort, progress=stop)
+    assert files == [] and len(told) == 1 and told[0] < 0.1
+
+
+@pytest.mark.parametrize("effort", [0, 1, 2])
+def test_the_fraction_of_a_search_for_a_target_only_rises(tiny_model: Model, effort: int) -> None:
+    rgb, told = photo(64, 64), list[float]()
+    wanted = len(encode(tiny_model, rgb, lmbda=0.02, effort=effort).data)
+    encode_to_target(tiny_model, rgb, Target("bytes", wanted), effort=effort, progress=told.append)
+    assert told == sorted(told) and told[0] >= 0 and 0.5 < told[-1] <= 1
 
 
 def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a search that makes files of six steps of λ more, which one of MS-SSIM can at low rates."""
-    rgb, plain = photo(160, 160), target.encode_searched
+    rgb = photo(160, 160)
     smallest, wanted, largest = (len(encode(tiny_model, rgb, lmbda=lmbda).data) for lmbda in (0.0016, 0.02, 0.2))
     refined: list[int] = []
+    moved = 0
 
-    def search(problem: Problem, effort: int) -> Encoded:
+    def search(problem: Problem, effort: int, progress: Progress) -> np.ndarray:
+        nonlocal moved
+        moved = problem.gain_index
         if effort > 1:
             refined.append(problem.gain_index)
-            problem = replace(problem, gain_index=min(problem.gain_index + 6, 112))
-        return plain(problem, 0)
+            moved = min(problem.gain_index + 6, 112)
+        return best_latents(replace(problem, gain_index=moved), 0)
 
     def found(n_bytes: float) -> int:
         return len(encode_to_target(tiny_model, rgb, Target("bytes", n_bytes), effort=2).data)
 
-    monkeypatch.setattr(target, "encode_searched", search)
+    monkeypatch.setattr(target, "best_latents", search)
+    probe = target.Probe
+    monkeypatch.setattr(target, "Probe", lambda problem, y_hat: probe(replace(problem, gain_index=moved), y_hat))
     assert found(wanted) == pytest.approx(wanted, rel=0.02)
     assert found(largest) == largest
     with pytest.raises(UsageError, match="nearest is more"):
@@ -171,23 +218,23 @@ def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
 
 
 def test_a_psnr_that_no_search_reaches_is_refused_before_it(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    rgb, plain = photo(64, 64), target.encode_searched
+    rgb = photo(64, 64)
     largest = metrics.psnr(rgb, decode(encode(tiny_model, rgb, lmbda=0.2, effort=1).data, model=tiny_model).rgb)
 
-    def search(problem: Problem, effort: int) -> Encoded:
+    def search(problem: Problem, effort: int, progress: Progress) -> np.ndarray:
         assert effort == 1
-        return plain(problem, 0)
+        return best_latents(problem, 0)
 
-    monkeypatch.setattr(target, "encode_searched", search)
+    monkeypatch.setattr(target, "best_latents", search)
     with pytest.raises(UsageError, match="nearest is less"):
         encode_to_target(tiny_model, rgb, Target("psnr", 1.2 * largest), effort=3)
 
 
 def test_a_refined_file_without_any_error_ends_the_search(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "encode_searched", lambda problem, effort: effort)
+    monkeypatch.setattr(target, "best_latents", lambda problem, effort, progress: np.full((4, 4, 1), effort))
 
-    def reached(self: Target, effort: int, problem: Problem) -> float:
-        return math.inf if effort > 1 else 30 + problem.gain_index / 10
+    def reached(self: Target, probe: target.Probe, progress: Progress) -> float:
+        return math.inf if probe.y_hat.max() > 1 else 30 + probe.problem.gain_index / 10
 
     monkeypatch.setattr(Target, "reached_by", reached)
     with pytest.raises(UsageError, match="nearest is more, inf dB"):

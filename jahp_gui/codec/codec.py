@@ -6,7 +6,6 @@
 >>> decode(encoded.data).rgb                                  # the same on every machine, up to the last bit of a pixel
 """
 
-from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from jahp_gui.codec import container
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
-from jahp_gui.codec.effort import Problem, ignore, search
+from jahp_gui.codec.effort import Problem, best_latents, ignore
 from jahp_gui.codec.entropy_coder import SymbolEncoder
 from jahp_gui.codec.errors import DigestError, UsageError
 from jahp_gui.codec.latent_coding import (
@@ -137,10 +136,9 @@ def encode_searched(
     """Write the best latents that a search finds. Raises `UsageError` for an effort there is not."""
     watch = watch or Stopwatch()
     with watch("search"):
-        # Each is better than the one before, and of a large image there are hundreds of tens of megabytes.
-        (found,) = deque(search(problem, effort, progress or ignore), maxlen=1)
+        y_hat = best_latents(problem, effort, progress or ignore)
     height, width, _ = problem.rgb.shape
-    return encode_y_hat(problem.model, found.y_hat, height, width, problem.prior, problem.gain_index, watch)
+    return encode_y_hat(problem.model, y_hat, height, width, problem.prior, problem.gain_index, watch)
 
 
 @undisturbed()

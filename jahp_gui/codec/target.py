@@ -1,23 +1,49 @@
 """The λ that makes a file of a wanted size or quality."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import DEFAULT_PRIOR
-from jahp_gui.codec.codec import Encoded, encode_searched
-from jahp_gui.codec.effort import Problem
+from jahp_gui.codec.codec import Encoded, encode_y_hat
+from jahp_gui.codec.effort import Problem, best_latents, ignore
 from jahp_gui.codec.errors import UsageError
+from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import Model
 
 TOLERANCE = 0.02
-REFINED = 5  # files at most that a search of effort 2 or 3 writes on its way to a target
+PROBES = 11  # at most, before what is refined: seven halvings of 113 gain indices, three neighbours, the file
+REFINED = 5  # searches of effort 2 or 3 at most on the way to a target
 # Shares, of bytes or of dB. A target that is further off than a search moves a file is refused before it.
 REFINING_MOVES = {"bytes": 0.3, "bpp": 0.3, "psnr": 0.05}
 UNITS = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}
+
+
+@dataclass(eq=False)
+class Probe:
+    """Latents ŷ int16 (h, w, M) that were found at one λ; the file of them is written once, and only where needed."""
+
+    problem: Problem
+    y_hat: np.ndarray
+    written: Encoded | None = None
+
+    def file(self, progress: Progress = ignore) -> Encoded:
+        if self.written is None:
+            problem = self.problem
+            height, width, _ = problem.rgb.shape
+            self.written = encode_y_hat(
+                problem.model, self.y_hat, height, width, problem.prior, problem.gain_index, progress=progress
+            )
+        return self.written
+
+    def psnr(self, progress: Progress = ignore) -> float:
+        """Of the picture that the file would be decoded to."""
+        problem = self.problem
+        height, width, _ = problem.rgb.shape
+        picture = problem.model.synthesis(self.y_hat, problem.gain_index, height, width, progress)
+        return metrics.psnr(problem.rgb, picture, problem.weights)
 
 
 @dataclass(frozen=True)
@@ -30,15 +56,12 @@ class Target:
     kind: str
     value: float
 
-    def reached_by(self, encoded: Encoded, problem: Problem) -> float:
-        """What a file of the problem's image has of what is aimed at."""
-        if self.kind == "bytes":
-            return float(len(encoded.data))
-        if self.kind == "bpp":
-            return encoded.container.bpp
-        height, width, _ = problem.rgb.shape
-        picture = problem.model.synthesis(encoded.y_hat, problem.gain_index, height, width)
-        return metrics.psnr(problem.rgb, picture, problem.weights)
+    def reached_by(self, probe: Probe, progress: Progress = ignore) -> float:
+        """What a probe's file has of what is aimed at."""
+        if self.kind == "psnr":
+            return probe.psnr(progress)
+        encoded = probe.file(progress)
+        return float(len(encoded.data)) if self.kind == "bytes" else encoded.container.bpp
 
     def preference(self, reached: float) -> tuple[bool, float]:
         """Least for the best: within the tolerance what is not larger or worse than wanted wins over what is nearer."""
@@ -66,14 +89,14 @@ def encode_to_target(
     effort: int = 0,
     weights: np.ndarray | None = None,
     y: np.ndarray | None = None,
-    progress: Callable[[Encoded, float], None] | None = None,
+    progress: Progress = ignore,
 ) -> Encoded:
-    """The file nearest to a target among those of all λ: real files, by bisection over the gain index.
+    """The file nearest to a target among those of all λ, by bisection over the gain index: of real sizes and pictures.
 
     A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
     searched with an effort of 1 at most; what that finds is refined with the effort asked for, and where this leads
     away from the target, λ is searched again for one that is as far off on the other side.
-    y: the image's analysis, where it is known. `progress` is told each file that is written and what it reaches;
+    y: the image's analysis, where it is known. `progress` is told roughly the fraction done, also within a probe;
     whatever it raises ends the search.
     Raises what `encode` raises; `UsageError` for a target of another kind or of no positive value, and one that names
     the nearest reachable value when the best is more than 2% away.
@@ -82,22 +105,29 @@ def encode_to_target(
         raise UsageError(f"A target is a positive number of {', '.join(UNITS)}, not {target.value} of {target.kind}.")
     some_gain = Problem(model, rgb, model.analysis(rgb) if y is None else y, prior, 0, weights)
     tried: dict[int, float] = {}
-    best: tuple[int, Encoded] | None = None  # of those tried
+    best: tuple[int, Probe] | None = None  # of those tried
+    probes = 0
 
-    def written(gain_index: int, effort: int) -> tuple[float, Encoded]:
+    def tell(fraction: float) -> None:
+        """Of the search for one λ's latents: what else a probe takes is part of the next one's."""
+        progress(min((probes + fraction) / PROBES, 1.0))
+
+    def still(fraction: float) -> None:
+        tell(0.0)
+
+    def probed(gain_index: int, effort: int) -> tuple[float, Probe]:
+        nonlocal probes
         problem = replace(some_gain, gain_index=gain_index)
-        encoded = encode_searched(problem, effort)
-        value = target.reached_by(encoded, problem)
-        if progress is not None:
-            progress(encoded, value)
-        return value, encoded
+        probe = Probe(problem, best_latents(problem, effort, tell))
+        probes += 1
+        return target.reached_by(probe, still), probe
 
     def reached(gain_index: int) -> float:
         nonlocal best
         if gain_index not in tried:
-            tried[gain_index], encoded = written(gain_index, min(effort, 1))
+            tried[gain_index], probe = probed(gain_index, min(effort, 1))
             if best is None or target.preference(tried[gain_index]) < target.preference(tried[best[0]]):
-                best = gain_index, encoded
+                best = gain_index, probe
         return tried[gain_index]
 
     def nearest(aim: Target) -> int:
@@ -114,17 +144,17 @@ def encode_to_target(
     start = nearest(target)
     if effort <= 1 and best is not None:
         target.refuse_far(tried[best[0]], model.lmbda(best[0]))
-        return best[1]
+        return best[1].file(still)
     if abs(reached(start) / target.value - 1) > REFINING_MOVES[target.kind]:
         target.refuse_far(reached(start), model.lmbda(start))
     aim = target
-    refined: dict[int, tuple[float, Encoded]] = {}
+    refined: dict[int, tuple[float, Probe]] = {}
     while len(refined) < REFINED and (gain_index := nearest(aim)) not in refined:
-        refined[gain_index] = value, _ = written(gain_index, effort)
+        refined[gain_index] = value, _ = probed(gain_index, effort)
         if math.inf in (value, reached(gain_index)):  # of a PSNR: no other aim follows from it
             break
         aim = replace(target, value=target.value * reached(gain_index) / value)
     found = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
-    value, encoded = refined[found]
+    value, probe = refined[found]
     target.refuse_far(value, model.lmbda(found))
-    return encoded
+    return probe.file(still)

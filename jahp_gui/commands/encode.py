@@ -41,8 +41,6 @@ from jahp_gui.commands.common import (
 if TYPE_CHECKING:
     from jahp_gui.codec import Encoded, Model
 
-SEARCH_STEPS = 11  # of `encode_to_target` at most: seven halvings of 113 gain indices, three neighbours, the file
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     describe_command(
@@ -157,17 +155,10 @@ def compress(
     from jahp_gui.codec import Target, encode, encode_to_target
 
     search = {"prior": args.prior, "effort": args.effort, "weights": weights}
-    tried = 0
-
-    def step(encoded: "Encoded", value: float) -> None:
-        nonlocal tried
-        tried += 1
-        progress(min(tried / SEARCH_STEPS, 1.0))
-
     target = target_of(args)
     if target is None:
         return encode(model, rgb, lmbda=args.lmbda, progress=progress, **search)
-    return encode_to_target(model, rgb, Target(*target), progress=step, **search)
+    return encode_to_target(model, rgb, Target(*target), progress=progress, **search)
 
 
 def target_of(args: argparse.Namespace) -> tuple[str, float] | None:

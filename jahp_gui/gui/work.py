@@ -229,9 +229,9 @@ def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job
     """The latents ŷ of effort 1; None for effort 0, whose latents are the rounded ones."""
     if choice.effort == 0:
         return None
-    from jahp_gui.codec.effort import search
+    from jahp_gui.codec.effort import best_latents
 
-    return list(search(problem_of(analysed, choice, mask), 1, job.tick))[-1].y_hat
+    return best_latents(problem_of(analysed, choice, mask), 1, job.tick)
 
 
 def estimate_size(analysed: Analysed, choice: Choice, known: tuple[Choice, int] | None) -> SizeEstimate:
@@ -346,7 +346,7 @@ def find_target(analysed: Analysed, choice: Choice, mask: Mask | None, target: "
         effort=choice.effort,
         weights=None if mask is None else mask.weights(),
         y=analysed.y,
-        progress=lambda *_: job.check(),
+        progress=job.tick,
     )
     return encoded.container.header.gain_index
 

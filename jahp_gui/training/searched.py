@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from jahp_gui.codec.choices import DEFAULT_PRIOR
-from jahp_gui.codec.effort import Problem, search
+from jahp_gui.codec.effort import Problem, best_latents
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.training.data import CropSource
@@ -33,9 +33,8 @@ def search_crops(model: Model, source: CropSource, effort: int, seed: int, secon
         rgb = x.mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
         anchor = int(torch.randint(len(model.config.lmbda_anchors), (), generator=generator))
         problem = Problem(model, rgb, model.analysis(rgb), DEFAULT_PRIOR, STEPS_PER_ANCHOR * anchor)
-        *_, found = search(problem, effort)
         pixels.append(rgb)
-        latents.append(found.y_hat)
+        latents.append(best_latents(problem, effort))
         anchors.append(anchor)
     return {"pixels": np.stack(pixels), "latents": np.stack(latents), "anchors": np.array(anchors)}
 

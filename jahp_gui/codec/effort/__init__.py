@@ -5,6 +5,6 @@ among the neighbouring integers by rate and distortion (`rounding`). Efforts 2 a
 together, step after step, by gradients through synthesis transform and prior (`mean_field`).
 """
 
-from jahp_gui.codec.effort.search import STEPS, Candidate, Problem, ignore, search
+from jahp_gui.codec.effort.search import STEPS, Candidate, Problem, best_latents, ignore, search
 
-__all__ = ["STEPS", "Candidate", "Problem", "ignore", "search"]
+__all__ = ["STEPS", "Candidate", "Problem", "best_latents", "ignore", "search"]

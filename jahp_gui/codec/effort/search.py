@@ -1,5 +1,6 @@
 """What is searched for, what a solution costs, and the levels of effort."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from jahp_gui.codec.distortion import distortion_of_picture
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import Progress, section_bits
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.precision import undisturbed
 from jahp_gui.codec.priors.hyper import ANALYSIS_MARGIN, HYPER_STRIDE
 from jahp_gui.codec.tiling import Tile, synthesis_margin, tiles
 
@@ -111,3 +113,11 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
         from jahp_gui.codec.effort.mean_field import settled
 
         yield from settled(problem, y_hat, curvature, steps, progress)
+
+
+@undisturbed()
+def best_latents(problem: Problem, effort: int, progress: Progress = ignore) -> np.ndarray:
+    """ŷ int16 (h, w, M) of the last candidate of a `search`."""
+    # Each is better than the one before, and of a large image there are hundreds of tens of megabytes.
+    (found,) = deque(search(problem, effort, progress), maxlen=1)
+    return found.y_hat
