@@ -66,10 +66,13 @@ class Decoded:
     z_hat: np.ndarray | None
 
     @undisturbed()
-    def maps(self) -> LatentMaps:
-        """What every latent cost, by the file's own ẑ: another encoder may have chosen one that ours would not."""
+    def maps(self, progress: Progress | None = None) -> LatentMaps:
+        """What every latent cost, by the file's own ẑ: another encoder may have chosen one that ours would not.
+
+        `progress` is told the fraction done now and then; whatever it raises ends it.
+        """
         gain_index = self.container.header.gain_index
-        return measure_latents(self.model.prior(self.prior), self.y_hat, gain_index, self.z_hat)
+        return measure_latents(self.model.prior(self.prior), self.y_hat, gain_index, self.z_hat, progress=progress)
 
 
 @dataclass(frozen=True, eq=False)

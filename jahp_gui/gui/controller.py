@@ -398,11 +398,10 @@ class Controller(QObject):
     def latent_source(self) -> LatentSource | None:
         """The latents of what is shown, for whoever looks inside; None until they can be had."""
         session, item = self.session, self.session.current
-        if session.is_fixed and item is not None and item.opened_latents is not None and item.size is not None:
-            opened, model = item.opened_latents, item.opened_model
-            assert model is not None
-            known = {} if opened.maps.z_hat is None else {opened.choice.prior: opened.maps.z_hat}
-            return LatentSource(model, opened.choice.gain_index, *item.size, y_hat=opened.y_hat, z_hats=known)
+        if session.is_fixed and item is not None and item.decoded is not None and item.size is not None:
+            opened, gain_index = item.decoded, session.shown_choice.gain_index
+            known = {} if opened.z_hat is None else {opened.prior: opened.z_hat}
+            return LatentSource(opened.model, gain_index, *item.size, y_hat=opened.y_hat, z_hats=known)
         if self._analysed is None:
             return None
         analysed, gain_index = self._analysed, session.choice.gain_index

@@ -19,7 +19,7 @@ from jahp_gui.gui import samples, work
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import Pyramid, qimage, rgb_of
 from jahp_gui.gui.jobs import Job, Jobs
-from jahp_gui.gui.results import CURRENT, ORIGINAL, ImageItem
+from jahp_gui.gui.results import CURRENT, ORIGINAL, ImageItem, LatentResult
 from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.settings import Settings
@@ -120,6 +120,7 @@ class FileController(QObject):
     def _load_current(self) -> None:
         """Give a listed item its pixels when it is chosen."""
         item = self.session.current
+        self.jobs.cancel("opened latents")
         self._make_room()
         if item is not None and item.picture is None and item.path is not None and not item.failed:
             self._load_listed(item)
@@ -226,6 +227,33 @@ class FileController(QObject):
         session.set_compare(a=ORIGINAL, b=CURRENT)
         session.results_changed.emit()
         session.maps_changed.emit()
+        if item.opened_latents is None:
+            self._measure_opened(item)
+
+    def _measure_opened(self, item: ImageItem) -> None:
+        """What each latent of an opened file cost, shown when it is there."""
+        session, opened, decoded = self.session, item.opened, item.decoded
+        assert opened is not None and decoded is not None
+
+        def done(latents: LatentResult) -> None:
+            if item.opened is opened:  # not released meanwhile
+                item.opened_latents = latents
+            if item is session.current and session.file is opened:
+                session.latents = latents
+                session.results_changed.emit()
+                session.maps_changed.emit()
+
+        def stopped() -> None:
+            session.tell(tr("Stopped: choose the file again to see where its bits went."))
+
+        label = tr("Measuring the latents of {name}").format(name=item.name)
+        self.jobs.start(
+            "opened latents",
+            lambda job: work.latents_of_opened(opened, decoded, job),
+            done,
+            label=label,
+            stopped=stopped,
+        )
 
     def _attach(self, item: ImageItem, original: Pyramid) -> None:
         """From now on the opened file is one setting of its original among others."""
@@ -233,8 +261,9 @@ class FileController(QObject):
         assert opened is not None
         item.original = original
         session.clear_results()
-        assert item.opened_model is not None
-        card, header = item.opened_model.card, opened.container.header
+        assert item.decoded is not None
+        self.jobs.cancel("opened latents")
+        card, header = item.decoded.model.card, opened.container.header
         chosen = session.card
         if (
             chosen is None

@@ -17,10 +17,9 @@ from jahp_gui.codec.surgery import Edit
 from jahp_gui.gui.imaging import Pyramid
 
 if TYPE_CHECKING:  # at run time it would load torch
-    from jahp_gui.codec.codec import Encoded
+    from jahp_gui.codec.codec import Decoded, Encoded
     from jahp_gui.codec.inspection import Prediction
     from jahp_gui.codec.latent_coding import LatentMaps
-    from jahp_gui.codec.model import Model
     from jahp_gui.codec.prior_costs import PriorCost
 
 Stamp = tuple[int, int]  # when a file was written, in nanoseconds, and its size: another stamp is another content
@@ -56,9 +55,9 @@ class Choice:
 class ImageItem:
     """One entry of the image list.
 
-    original: the pixels, None until loaded or where only a `.jahp` is there. opened: the `.jahp` it came from, and
-    opened_latents what each latent of it cost, opened_model the model that it was decoded with. stamp: that of the file
-    as it was read. shown_at: when it was shown last, by `time.monotonic`.
+    original: the pixels, None until loaded or where only a `.jahp` is there. opened: the `.jahp` it came from, decoded
+    what that holds, and opened_latents what each latent of it cost, once measured. stamp: that of the file as it was
+    read. shown_at: when it was shown last, by `time.monotonic`.
     """
 
     name: str
@@ -68,8 +67,8 @@ class ImageItem:
     format: str = ""
     stamp: Stamp | None = None
     opened: "FileResult | None" = None
+    decoded: "Decoded | None" = None
     opened_latents: "LatentResult | None" = None
-    opened_model: "Model | None" = None
     thumbnail: QImage | None = None
     failed: str = ""
     shown_at: float = 0.0
@@ -88,8 +87,10 @@ class ImageItem:
     def held_bytes(self) -> int:
         """What its picture and latents take in memory."""
         arrays = list(self.picture.levels) if self.picture is not None else []
+        if self.decoded is not None:
+            arrays.append(self.decoded.y_hat)
         if self.opened_latents is not None:
-            arrays += [self.opened_latents.y_hat, *vars(self.opened_latents.maps).values()]
+            arrays += vars(self.opened_latents.maps).values()
         return sum(array.nbytes for array in arrays if array is not None)
 
     @property
@@ -99,7 +100,7 @@ class ImageItem:
 
     def release(self) -> None:
         """Take from memory what is read again when it is chosen."""
-        self.original = self.opened = self.opened_latents = self.opened_model = None
+        self.original = self.opened = self.decoded = self.opened_latents = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -244,7 +244,7 @@ class Session(QObject):
     def shown_model(self) -> "Model | None":
         """The model that what is shown was made with: of an opened file its own, else the chosen one, once loaded."""
         item = self.current
-        return item.opened_model if self.is_fixed and item is not None else self.model
+        return item.decoded.model if self.is_fixed and item is not None and item.decoded is not None else self.model
 
     @property
     def shown_card(self) -> Card | None:

@@ -39,7 +39,7 @@ from jahp_gui.gui.results import (
 from jahp_gui.gui.sentences import translated
 
 if TYPE_CHECKING:
-    from jahp_gui.codec.codec import Encoded
+    from jahp_gui.codec.codec import Decoded, Encoded
     from jahp_gui.codec.effort import Problem
     from jahp_gui.codec.model import Model
     from jahp_gui.codec.target import Target
@@ -127,7 +127,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
-    """What a `.jahp` file holds and what each of its latents cost. Raises `ContainerError` or `ModelError`."""
+    """What a `.jahp` file holds. Raises `ContainerError` or `ModelError`."""
     from jahp_gui.codec.codec import decode
 
     use_cores(ALL)
@@ -139,15 +139,14 @@ def open_jahp(path: Path, model: "Model | None", job: Job) -> ImageItem:
     choice = Choice(decoded.model.card.model_id, decoded.prior, header.gain_index)
     data = container.pack(header, parsed.z, parsed.y)  # what was read: a header has one spelling
     result = FileResult(choice, data, parsed, Pyramid(decoded.rgb), None, None, seconds)
-    costs = LatentResult(choice, decoded.y_hat, decoded.maps(), float(parsed.total_bytes)).with_sums()
-    return ImageItem(
-        path.name,
-        path,
-        stamp=stamp,
-        opened=result,
-        opened_latents=costs,
-        opened_model=decoded.model,
-    )
+    return ImageItem(path.name, path, stamp=stamp, opened=result, decoded=decoded)
+
+
+def latents_of_opened(opened: FileResult, decoded: "Decoded", job: Job) -> LatentResult:
+    """What each latent of a `.jahp` file cost: of a large one, seconds after its picture."""
+    use_cores(ALL)
+    maps = decoded.maps(job.progress)
+    return LatentResult(opened.choice, decoded.y_hat, maps, float(opened.container.total_bytes)).with_sums()
 
 
 def thumbnail(item: ImageItem) -> ImageItem:

@@ -277,7 +277,8 @@ def test_a_saved_file_reopens_without_its_original_and_takes_it_when_dropped(
     wait_for_file(qtbot, explorer)
     drop(window, urls(saved))
     qtbot.waitUntil(lambda: session.current is not None and session.current.name == "waves.jahp", timeout=WAIT_MS)
-    assert session.sides["a"] is None and session.sides["b"] is not None and session.latents is not None
+    assert session.sides["a"] is None and session.sides["b"] is not None
+    qtbot.waitUntil(lambda: session.latents is not None, timeout=WAIT_MS)
     np.testing.assert_array_equal(session.sides["b"].picture.rgb, decode(data).rgb)
     assert window.numbers.values["file"].text() == f"{len(data):,} bytes"
     assert window.numbers.values["psnr"].text() == "–"
@@ -318,7 +319,7 @@ def test_a_file_of_another_model_shows_that_models_lambda(
     path.write_bytes(encode(Model.load("other"), picture, lmbda=0.5).data)
     explorer = make_explorer(path)
     session, window = explorer.session, window_of(explorer)
-    qtbot.waitUntil(lambda: session.shown_file is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.latents is not None, timeout=WAIT_MS)
     assert session.card is not None and session.card.model_id == "tiny", "what is compressed next is another matter"
     assert window.codec.entry.text() == captions.lmbda_text(session.lmbda_at(session.shown_choice.gain_index)) == "0.5"
     assert window.codec.model.currentData() == "other" and not window.codec.model.isEnabled()

@@ -592,7 +592,7 @@ def test_an_opened_file_can_be_watched_edited_and_damaged(
     path.write_bytes(file_of(window).data)
     session = window.session
     explorer.files.open_paths([path])
-    qtbot.waitUntil(lambda: session.is_fixed and session.shown_file is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.is_fixed and session.latents is not None, timeout=WAIT_MS)
     window.inside.decoder.end.click()
     decoder = window.inside.decoder.decoder
     qtbot.waitUntil(lambda: decoder.frame is not None, timeout=WAIT_MS)

@@ -14,13 +14,15 @@ from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from jahp_gui.codec.codec import Decoded
 from jahp_gui.codec.errors import ModelError
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import Card, find_model
 from jahp_gui.gui import work
 from jahp_gui.gui.app import Explorer
+from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import CURRENT, JPEG, ORIGINAL, FileResult, ImageItem, Source
+from jahp_gui.gui.results import CURRENT, JPEG, ORIGINAL, FileResult, ImageItem, LatentResult, Source
 
 
 class Reading:
@@ -198,11 +200,47 @@ def test_a_file_without_its_original_has_the_bits_of_its_latents(
     assert session.exact is not None
     (tmp_path / "waves.jahp").write_bytes(session.exact.data)
     explorer.files.open_paths([tmp_path / "waves.jahp"])
-    qtbot.waitUntil(lambda: session.is_fixed and session.shown_file is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.is_fixed and session.latents is not None, timeout=WAIT_MS)
     session.set_choice(gain_index=7)  # what is compressed next is another matter
     session.set_selection(QRect(16, 0, 32, 48))
     assert " bit · " in window.numbers.values["region"].text()
     assert any(text.startswith("y (1, 0): ") for text in window.compare.values_at(QPoint(20, 5)))
+
+
+def test_a_file_is_shown_before_its_latents_are_measured(
+    explorer: Explorer, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, window, go_on = explorer.session, window_of(explorer), threading.Event()
+    assert session.exact is not None
+    saved = tmp_path / "waves.jahp"
+    saved.write_bytes(session.exact.data)
+    measured = work.latents_of_opened
+
+    def slow(opened: FileResult, decoded: Decoded, job: Job) -> LatentResult:
+        while not go_on.wait(0.01):
+            job.check()
+        return measured(opened, decoded, job)
+
+    monkeypatch.setattr(work, "latents_of_opened", slow)
+    explorer.files.open_paths([saved])
+    opened = wait_for(qtbot, explorer, "waves.jahp")
+    qtbot.waitUntil(lambda: window.activity.text() == "Measuring the latents of waves.jahp", timeout=WAIT_MS)
+    assert session.sides["b"] is not None and window.numbers.values["file"].text().endswith(" bytes")
+    assert session.latents is None and "once the latents are measured" in window.maps.map.text
+    with qtbot.waitSignal(session.message, timeout=WAIT_MS) as told:
+        window.cancel()
+    assert told.args is not None and "choose the file again" in told.args[0]
+    session.select(session.items[0])
+    session.select(opened)
+    qtbot.waitUntil(lambda: explorer.jobs.is_active("opened latents"), timeout=WAIT_MS)
+    session.select(session.items[0])  # and away from it before they are there
+    qtbot.waitUntil(lambda: explorer.jobs.is_free("opened latents"), timeout=WAIT_MS)
+    assert opened.opened_latents is None
+    go_on.set()
+    session.select(opened)
+    qtbot.waitUntil(lambda: window.maps.shown is not None, timeout=WAIT_MS)
+    assert session.latents is opened.opened_latents is not None
+    assert opened.held_bytes > sum(level.nbytes for level in opened.opened.picture.levels)  # type: ignore[union-attr]
 
 
 def test_an_image_that_is_removed_while_it_is_read_stays_away(
@@ -244,7 +282,7 @@ def test_a_file_without_its_original_stays_when_another_model_is_opened(
     saved = tmp_path / "waves.jahp"
     saved.write_bytes(session.exact.data)
     explorer.files.open_paths([saved])
-    qtbot.waitUntil(lambda: session.is_fixed and session.shown_file is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.is_fixed and session.latents is not None, timeout=WAIT_MS)
     shown, latents, sides = session.shown_file, session.latents, dict(session.sides)
     session.use_card(card_without_context())
     qtbot.waitUntil(lambda: session.model is not None, timeout=WAIT_MS)

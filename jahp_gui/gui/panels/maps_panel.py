@@ -262,6 +262,8 @@ class MapsPanel(QWidget):
 
     def _nothing_text(self) -> str:
         session = self.session
+        if session.latents is None and session.is_fixed:
+            return tr("The maps appear once the latents are measured.")
         if session.latents is None:
             return tr("The maps appear once the image is compressed.")
         if session.map_choice.latents == "z":
