@@ -18,7 +18,7 @@ from jahp_gui.codec.importance import Mask
 from jahp_gui.codec.latent_views import Region
 from jahp_gui.codec.models import Card, installed_models, read_card
 from jahp_gui.evaluation.classical import available_codecs
-from jahp_gui.gui import work
+from jahp_gui.gui import subtracting, work
 from jahp_gui.gui.comparison import ComparisonController
 from jahp_gui.gui.curves import CurvesController
 from jahp_gui.gui.damage import DamageController
@@ -36,9 +36,9 @@ from jahp_gui.gui.results import (
 )
 from jahp_gui.gui.sentences import translated
 from jahp_gui.gui.session import Session
+from jahp_gui.gui.subtracting import SubtractionController
 from jahp_gui.gui.surgery import SurgeryController
 from jahp_gui.gui.targets import codec_target
-from jahp_gui.gui.view_choices import WITHOUT_REGION, WITHOUT_SEARCH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,12 +70,14 @@ class Controller(QObject):
         self._files: OrderedDict[Choice, FileResult] = OrderedDict()
         self._latents: OrderedDict[Choice, LatentResult] = OrderedDict()
         self._rest = QTimer(self, singleShot=True)
+        self.subtraction = SubtractionController(
+            session, jobs, self._latents.get, self._keep_latents, self._rest.isActive, self
+        )
         self._rest.timeout.connect(self._at_rest)
         session.model_changed.connect(self._on_model)
         session.current_changed.connect(self._on_image)
         session.choice_changed.connect(self._on_choice)
         session.target_changed.connect(self._on_target)
-        session.map_choice_changed.connect(self._on_map_choice)
 
     def find_codecs(self) -> None:
         """Which classical codecs work here: each is tried once, which takes its time."""
@@ -150,12 +152,13 @@ class Controller(QObject):
 
     def _forget(self) -> None:
         """Nothing computed so far is of this image and model."""
-        for key in ("analysis", "live", "latents", "estimate", "reference", "file", "similarity", "target"):
+        for key in ("analysis", "live", "latents", "estimate", "file", "similarity", "target"):
             self.jobs.cancel(key)
         self.comparison.forget()
         self.curves.forget()
         self.inspection.forget()
         self.refining.forget()
+        self.subtraction.forget()
         self._rest.stop()
         self._analysed = self._file_awaited = self._targeted = None
         self._files.clear()
@@ -169,11 +172,11 @@ class Controller(QObject):
         model, original = session.model, item.original
 
         def done(analysed: work.Analysed) -> None:
-            self._analysed = self.refining.analysed = analysed
+            self._analysed = self.refining.analysed = self.subtraction.analysed = analysed
             self._refresh()
             self._rest.start(0)
             self.curves.start(model, original)
-            self._on_map_choice()
+            self.subtraction.update()
 
         self.jobs.start(
             "analysis",
@@ -190,7 +193,7 @@ class Controller(QObject):
         if self._analysed is None:
             return
         # Of a large image the latents of the old choice take seconds, and the new one's file would wait for them.
-        for key in ("file", "similarity", *(["latents", "reference"] if self._analysed.is_large else [])):
+        for key in ("file", "similarity", *(["latents", subtracting.JOB] if self._analysed.is_large else [])):
             self.jobs.cancel(key)
         self._file_awaited = None
         self._rest.start(REST_MS)
@@ -207,7 +210,7 @@ class Controller(QObject):
         known = self._latents.get(choice) or self._latents.get(choice.rounded)
         if known is not None and file is not None and file.found is None and known.choice != choice:
             known = replace(known, choice=choice)  # the search has found nothing better than rounding so far
-            self._keep(self._latents, choice, known)
+            self._keep_latents(known)
         if known is not None:
             self._show_latents(known)
         if choice not in self._latents:
@@ -218,7 +221,7 @@ class Controller(QObject):
             elif known is None:
                 self._start_latents(choice.rounded)
         if self.session.map_choice.reference:
-            self._on_map_choice()
+            self.subtraction.update()
 
     def _known_file(self, choice: Choice) -> FileResult | None:
         return self._files.get(choice) or self.refining.best(choice)
@@ -280,7 +283,7 @@ class Controller(QObject):
         self.session.results_changed.emit()
 
     def _on_latents(self, result: LatentResult) -> None:
-        self._keep(self._latents, result.choice, result)
+        self._keep_latents(result)
         shown, now = self.session.latents, self.session.choice
         if result.choice == now or shown is None or shown.choice != now:  # else what was searched is there already
             self._show_latents(result)
@@ -289,12 +292,12 @@ class Controller(QObject):
             self._start_file(self._analysed, now, None)
 
     def _show_latents(self, result: LatentResult) -> None:
-        was_same = self._is_same_latents_wanted()
+        was_of_shown = self.subtraction.is_of_shown
         self.session.latents = result
         self.session.results_changed.emit()
         self.session.maps_changed.emit()
-        if was_same or self._is_same_latents_wanted():
-            self._on_map_choice()
+        if was_of_shown or self.subtraction.is_of_shown:
+            self.subtraction.update()
 
     # ------------------------------------------------------------ it rests
 
@@ -311,7 +314,7 @@ class Controller(QObject):
         session.remember_choice()
         choice, mask = session.choice, session.mask
         if analysed.is_large and session.map_choice.reference:
-            self._on_map_choice()
+            self.subtraction.update()
         if session.exact is None and choice.effort < 2:
             self._start_file(analysed, choice, mask)
         is_refined = choice.effort > 1  # at the λ that the target gave it: another would end the refinement
@@ -351,7 +354,7 @@ class Controller(QObject):
     def _show_candidate(self, file: FileResult, latents: LatentResult | None) -> None:
         """What a search has found so far is the file of what is chosen."""
         if latents is not None:
-            self._keep(self._latents, latents.choice, latents)
+            self._keep_latents(latents)
         if file.choice == self.session.choice:
             self._show_file(file)
             if latents is not None:
@@ -439,75 +442,10 @@ class Controller(QObject):
 
         self.jobs.start("target", work_of, done, label=tr("Searching λ for the target"), stopped=stopped)
 
-    # ------------------------------------------------------------ map of another prior
-
-    @Slot()
-    def _on_map_choice(self) -> None:
-        reference, session, analysed = self.session.map_choice.reference, self.session, self._analysed
-        if not reference or analysed is None:
-            if session.reference_latents is not None:
-                session.reference_latents = None
-                session.maps_changed.emit()
-            return
-        choice = self._subtracted()
-        if session.reference_latents is not None and session.reference_latents.choice != choice:
-            self._show_reference(None)
-        if self._is_same_latents_wanted():
-            self._start_same_latents(analysed, choice)
-            return
-        known, mask = self._latents.get(choice), session.masks.get(choice.mask)
-        if known is not None:
-            self._show_reference(known)
-        elif not (analysed.is_large and self._rest.isActive()):  # not at every step of a slider
-            self.jobs.start(
-                "reference",
-                lambda job: work.quick_latents(analysed, choice, mask, job),
-                self._on_reference,
-                keep_running=True,
-            )
-
-    def _subtracted(self) -> Choice:
-        """Whose map is subtracted from the one that is shown."""
-        shown, choice, reference = self.session.latents, self.session.choice, self.session.map_choice.reference
-        if reference == WITHOUT_SEARCH:
-            return choice.rounded
-        if reference == WITHOUT_REGION:
-            return replace(choice.unrefined, mask=0)
-        if shown is not None and self._is_same_latents_wanted():
-            return replace(shown.choice, prior=reference)
-        return replace(choice.rounded, prior=reference)
-
-    def _is_same_latents_wanted(self) -> bool:
-        """Whether another prior's map is subtracted from that of latents that were searched for this one."""
-        shown, reference = self.session.latents, self.session.map_choice.reference
-        is_prior = reference not in ("", WITHOUT_SEARCH, WITHOUT_REGION)
-        return is_prior and shown is not None and shown.choice.effort > 0
-
-    def _start_same_latents(self, analysed: work.Analysed, choice: Choice) -> None:
-        """What the latents that are shown would cost under another prior; kept nowhere: no file has them."""
-        shown = self.session.latents
-        assert shown is not None
-        self.jobs.start(
-            "reference",
-            lambda job: work.latents(analysed, choice, shown.y_hat, job),
-            self._show_if_subtracted,
-            keep_running=True,
-        )
-
-    def _on_reference(self, result: LatentResult) -> None:
-        self._keep(self._latents, result.choice, result)
-        self._show_if_subtracted(result)
-
-    def _show_if_subtracted(self, result: LatentResult) -> None:
-        """Another may have been chosen while it was made."""
-        if self.session.map_choice.reference and result.choice == self._subtracted():
-            self._show_reference(result)
-
-    def _show_reference(self, result: LatentResult | None) -> None:
-        self.session.reference_latents = result
-        self.session.maps_changed.emit()
-
     # ------------------------------------------------------------ what is kept
+
+    def _keep_latents(self, result: LatentResult) -> None:
+        self._keep(self._latents, result.choice, result)
 
     def _keep(self, kept: OrderedDict, key: Choice, value: object) -> None:
         """Remember a result and forget the oldest; of a large image each takes half a gigabyte."""
