@@ -22,7 +22,7 @@ from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.codec import decode, encode, encode_searched
 from jahp_gui.codec.distortion import distortion, distortion_of_picture, seen
-from jahp_gui.codec.effort import STEPS, Candidate, Problem, ignore, mean_field, search
+from jahp_gui.codec.effort import STEPS, Candidate, Problem, best_latents, ignore, mean_field, search
 from jahp_gui.codec.effort.rounding import Curvature, magnitude_bits, rounded
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.effort.window import Window
@@ -182,7 +182,9 @@ def test_only_the_best_latents_are_kept(
             del candidate
             alive.append(sum(known() is not None for known in found))
 
-    monkeypatch.setattr("jahp_gui.codec.codec.search", watched)
+    monkeypatch.setattr(
+        sys.modules[best_latents.__module__], "search", watched
+    )  # the package has a function of its name
     encode_searched(problem_of(tiny_model, rgb), 2)
     assert len(found) > 3 and max(alive) == 1
 
@@ -364,6 +366,20 @@ def test_weights_move_bits(shipped: Model, few_steps: None) -> None:
         weighted_share, weighted_inside, weighted_outside = shares(weighted, effort)
         assert weighted_share > 1.1 * share
         assert weighted_inside < 1.1 * error_inside and weighted_outside > 1.3 * error_outside
+
+
+@pytest.mark.parametrize("effort", [1, 2])
+def test_a_search_can_be_stopped_while_its_result_is_made_sure_of(
+    tiny_model: Model, ms_ssim_card: Card, rgb: np.ndarray, few_steps: None, effort: int
+) -> None:
+    model = tiny_model if effort == 2 else Model(ms_ssim_card)  # rounding by MSE needs no such thing
+
+    def stop(fraction: float) -> None:
+        if fraction == 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        best_latents(problem_of(model, rgb), effort, stop)
 
 
 def test_what_cannot_be_searched_is_said(tiny_model: Model, rgb: np.ndarray) -> None:

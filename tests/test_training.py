@@ -118,7 +118,7 @@ def test_decoders_learn_from_what_the_search_writes(
         straight_through_from=0.0,
         hide_context=0.0,
     )
-    crops = SearchedCrops(config.searched, 8)
+    crops = SearchedCrops(config)
     x, position, latents = crops.batch(2, torch.Generator(), torch.device("cpu"))
     assert x.shape == (2, 3, 64, 64) and latents.shape == (2, 8, 4, 4) and torch.equal(latents, latents.round())
 
@@ -127,13 +127,28 @@ def test_decoders_learn_from_what_the_search_writes(
             return run.model(x, position, Phase(True, True, 0.0), latents).total.item()
 
     before = loss(run_steps(config, 0))
+    assert before == loss(run_steps(config, 0)), "files hold rounded ẑ, not noisy ones"
     assert loss(run_steps(config, 12)) < 0.99 * before
     with np.load(out) as file:
         np.savez(tmp_path / "narrow.npz", **{**file, "latents": file["latents"][..., :5]})
+        np.savez(tmp_path / "far.npz", **{**file, "anchors": file["anchors"] + 8})
+        np.save(tmp_path / "array.npy", file["pixels"])
     (tmp_path / "text.npz").write_text("no crops")
-    for name, told in (("narrow", "another number of channels"), ("text", "no searched crops"), ("none", "No such")):
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("narrow.npz", "far.npz", "array.npy", "text.npz", "empty.npz", "none.npz"):
+        with pytest.raises(UsageError, match=f"{name} (has crops of another size|holds no searched crops)"):
+            run_steps(dataclasses.replace(config, searched=(str(tmp_path / name),)), 0)
+    with pytest.raises(UsageError, match=r"none\.npz holds no searched crops .*No such"):
+        run_steps(dataclasses.replace(config, searched=(str(tmp_path / "none.npz"),)), 0)
+    for change, told in (
+        ({"searched_share": 0.95}, "searched crops and others"),
+        ({"searched_share": 0.01}, "searched crops and others"),
+        ({"only_anchor": 3}, "anchors of their own"),
+    ):
         with pytest.raises(UsageError, match=told):
-            run_steps(dataclasses.replace(config, searched=(str(tmp_path / f"{name}.npz"),)), 0)
+            dataclasses.replace(config, **change).check()  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match="exists already"):
+        searched.main()
 
 
 @pytest.mark.parametrize(

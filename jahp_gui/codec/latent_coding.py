@@ -201,13 +201,22 @@ class LatentMaps:
         return arrays
 
 
-def section_bits(prior: FrozenPrior, y_hat: np.ndarray, gain_index: int, z_hat: np.ndarray | None) -> float:
-    """Bits of both sections of latents (h, w, M) and their ẑ, but for what fills the last words of each."""
+def section_bits(
+    prior: FrozenPrior,
+    y_hat: np.ndarray,
+    gain_index: int,
+    z_hat: np.ndarray | None,
+    progress: Progress | None = None,
+) -> float:
+    """Bits of both sections of latents (h, w, M) and their ẑ, but for what fills the last words of each.
+
+    `progress` as in `encode_latents`.
+    """
     height, width, channels = y_hat.shape
     state = prior.start(z_hat, height, width, gain_index)
     flat = y_hat.reshape(-1, channels)
     total = 0.0 if z_hat is None else float(side_bits(prior, z_hat).sum())
-    for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat):
+    for step, rows, offsets in known_rows(state, prior.schedule(height, width), flat, progress):
         total += float(state.tables.bits(flat[step].astype(np.int64) - offsets, rows).sum())
     return total
 

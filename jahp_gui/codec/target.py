@@ -14,7 +14,8 @@ from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import Model
 
 TOLERANCE = 0.02
-PROBES = 11  # at most, before what is refined: seven halvings of 113 gain indices, three neighbours, the file
+PROBES = 10  # at most, before what is refined: seven halvings of 113 gain indices, three neighbours
+QUICK_SHARE = 0.2  # of the time, where latents are refined
 REFINED = 5  # searches of effort 2 or 3 at most on the way to a target
 # Shares, of bytes or of dB. A target that is further off than a search moves a file is refused before it.
 REFINING_MOVES = {"bytes": 0.3, "bpp": 0.3, "psnr": 0.05}
@@ -88,44 +89,44 @@ def encode_to_target(
     prior: str = DEFAULT_PRIOR,
     effort: int = 0,
     weights: np.ndarray | None = None,
-    y: np.ndarray | None = None,
     progress: Progress = ignore,
 ) -> Encoded:
-    """The file nearest to a target among those of all λ, by bisection over the gain index: of real sizes and pictures.
+    """The file of what `nearest_to_target` finds; other arguments, and what else is raised, are those of `encode`."""
+    problem = Problem(model, rgb, model.analysis(rgb), prior, 0, weights)
+    found = nearest_to_target(problem, target, effort, progress)
+    progress(1.0)
+    return found.file(lambda _: progress(1.0))
 
-    A file on the safe side (not larger, not worse) wins over a nearer one on the other when it is within 2%. λ is
-    searched with an effort of 1 at most; what that finds is refined with the effort asked for, and where this leads
-    away from the target, λ is searched again for one that is as far off on the other side.
-    y: the image's analysis, where it is known. `progress` is told roughly the fraction done, also within a probe;
-    whatever it raises ends the search.
-    Raises what `encode` raises; `UsageError` for a target of another kind or of no positive value, and one that names
-    the nearest reachable value when the best is more than 2% away.
+
+def nearest_to_target(problem: Problem, target: Target, effort: int = 0, progress: Progress = ignore) -> Probe:
+    """The latents whose file is nearest to a target among those of all λ, whatever that of the problem is.
+
+    By bisection over the gain index, of real sizes and pictures. A file on the safe side (not larger, not worse) wins
+    over a nearer one on the other when it is within 2%. λ is searched with an effort of 1 at most; what that finds is
+    refined with the effort asked for, and where this leads away from the target, λ is searched again for one that is as
+    far off on the other side.
+    `progress` is told roughly the fraction done, also within a probe; whatever it raises ends the search.
+    Raises `UsageError` for a target of another kind or of no positive value, and one that names the nearest reachable
+    value when the best is more than 2% away.
     """
     if target.kind not in UNITS or not 0 < target.value < math.inf:
         raise UsageError(f"A target is a positive number of {', '.join(UNITS)}, not {target.value} of {target.kind}.")
-    some_gain = Problem(model, rgb, model.analysis(rgb) if y is None else y, prior, 0, weights)
+    model = problem.model
     tried: dict[int, float] = {}
     best: tuple[int, Probe] | None = None  # of those tried
-    probes = 0
+    done, quick_share = 0.0, QUICK_SHARE if effort > 1 else 1.0
 
-    def tell(fraction: float) -> None:
-        """Of the search for one λ's latents: what else a probe takes is part of the next one's."""
-        progress(min((probes + fraction) / PROBES, 1.0))
-
-    def still(fraction: float) -> None:
-        tell(0.0)
-
-    def probed(gain_index: int, effort: int) -> tuple[float, Probe]:
-        nonlocal probes
-        problem = replace(some_gain, gain_index=gain_index)
-        probe = Probe(problem, best_latents(problem, effort, tell))
-        probes += 1
-        return target.reached_by(probe, still), probe
+    def probed(gain_index: int, effort: int, share: float) -> tuple[float, Probe]:
+        nonlocal done
+        at = replace(problem, gain_index=gain_index)
+        probe = Probe(at, best_latents(at, effort, lambda fraction: progress(min(done + share * fraction, 1.0))))
+        done += share
+        return target.reached_by(probe, lambda _: progress(min(done, 1.0))), probe
 
     def reached(gain_index: int) -> float:
         nonlocal best
         if gain_index not in tried:
-            tried[gain_index], probe = probed(gain_index, min(effort, 1))
+            tried[gain_index], probe = probed(gain_index, min(effort, 1), quick_share / PROBES)
             if best is None or target.preference(tried[gain_index]) < target.preference(tried[best[0]]):
                 best = gain_index, probe
         return tried[gain_index]
@@ -144,17 +145,17 @@ def encode_to_target(
     start = nearest(target)
     if effort <= 1 and best is not None:
         target.refuse_far(tried[best[0]], model.lmbda(best[0]))
-        return best[1].file(still)
+        return best[1]
     if abs(reached(start) / target.value - 1) > REFINING_MOVES[target.kind]:
         target.refuse_far(reached(start), model.lmbda(start))
     aim = target
     refined: dict[int, tuple[float, Probe]] = {}
     while len(refined) < REFINED and (gain_index := nearest(aim)) not in refined:
-        refined[gain_index] = value, _ = probed(gain_index, effort)
+        refined[gain_index] = value, _ = probed(gain_index, effort, (1 - QUICK_SHARE) / REFINED)
         if math.inf in (value, reached(gain_index)):  # of a PSNR: no other aim follows from it
             break
         aim = replace(target, value=target.value * reached(gain_index) / value)
     found = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
     value, probe = refined[found]
     target.refuse_far(value, model.lmbda(found))
-    return probe.file(still)
+    return probe

@@ -92,7 +92,7 @@ jahp encode - - < photo.png | ssh host jahp decode - photo.png
         default=0,
         help="how long better latents are searched: 0 rounding, 1 rate-distortion-optimised rounding (three quarters "
         "as long again), 2 mean-field annealing in 12 steps (seconds for a photo of 0.4 megapixels), 3 in 40 "
-        "(three times as long); default 0",
+        "(two and a half times as long); default 0",
     )
     parser.add_argument(
         "--importance",

@@ -115,9 +115,9 @@ def published(folder: Path) -> Iterator[Path]:
             unfinished.mkdir()
             yield unfinished
             old = scratch / "old"
-            if folder.exists():
-                folder.rename(old)
             try:
+                if folder.exists():
+                    folder.rename(old)
                 unfinished.rename(folder)
             except BaseException:
                 if old.exists():

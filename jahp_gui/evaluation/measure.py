@@ -74,8 +74,11 @@ def units(plan: Plan, known: Collection[Key]) -> "list[Unit]":
             files[str(series.card.folder), series.device] += [
                 (setting, series.effort, series.prior) for setting in missing
             ]
-        # All priors of one λ side by side: rounded, they share the picture.
-        found += [LearnedUnit(image, *model, tuple(sorted(wanted))) for model, wanted in files.items() if wanted]
+        for model, wanted in files.items():
+            # All priors of one λ side by side: rounded, they share the picture. A search is long, and each is kept.
+            quick = tuple(sorted(kind for kind in wanted if kind[1] < 2))
+            searched = [(kind,) for kind in sorted(wanted) if kind[1] >= 2]
+            found += [LearnedUnit(image, *model, kinds) for kinds in filter(None, [quick, *searched])]
         for classical in plan.classical:
             qualities = tuple(
                 setting for setting in classical.settings if key_of(image, classical, setting) not in known
@@ -90,7 +93,7 @@ FileKind = tuple[float, int, str]  # λ, effort, prior
 
 @dataclass(frozen=True)
 class LearnedUnit:
-    """Files of one image by one model, those of one λ together."""
+    """Files of one image by one model, those of one λ together, or one that takes a long search."""
 
     image: ImageFile
     folder: str
@@ -274,7 +277,7 @@ def _run_in_processes(work: "list[Unit]", jobs: int) -> Iterator[Row]:
         raise JahpError(
             "A worker process was killed, most likely for want of memory: run the same command again with fewer --jobs."
         ) from error
-    except JahpError:
+    except Exception:
         for future in wait(running).done:  # what the others have measured is kept
             if future.exception() is None:
                 yield from future.result()

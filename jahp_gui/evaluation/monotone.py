@@ -3,7 +3,7 @@
     python -m jahp_gui.evaluation.monotone IMAGE_FOLDER [--model ID] [--every N]
 
 From anchor to anchor both must rise on every image. Between anchors a uniform quantiser dips by its nature: dips of the
-PSNR over every N-th gain index are counted, and the deepest is told.
+PSNR over the anchors and every N-th gain index are counted, and the deepest is told.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     model = Model.load(args.model)
     rises = [rise(model, load_image(path).rgb, args.every) for path in find_images(args.images)]
-    looked = len(range(0, len(model.gain_indices), args.every))
+    looked = len(indices_looked_at(model, args.every))
     print(f"{len(rises)} images: {sum(entry.falls for entry in rises)} falls from anchor to anchor")
     print(
         f"{sum(entry.dips for entry in rises)} dips among {looked * len(rises)} gain indices, "
@@ -50,14 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def indices_looked_at(model: Model, every: int) -> list[int]:
+    """Every `every`-th gain index and those of the anchors."""
+    return sorted({*model.gain_indices[::every], *model.gain_indices[::STEPS_PER_ANCHOR]})
+
+
 def rise(model: Model, rgb: np.ndarray, every: int) -> Rise:
-    """Measure one image uint8 (H, W, 3): bytes of real files at the anchors, PSNR at every `every`-th gain index."""
+    """Measure one image uint8 (H, W, 3): bytes of real files at the anchors, PSNR at `indices_looked_at`."""
     height, width, _ = rgb.shape
     y = model.analysis(rgb)
     anchors = range(0, len(model.gain_indices), STEPS_PER_ANCHOR)
     sizes = [len(encode_y(model, y, height, width, DEFAULT_PRIOR, index).data) for index in anchors]
     quality = {}
-    for index in sorted({*range(0, len(model.gain_indices), every), *anchors}):
+    for index in indices_looked_at(model, every):
         picture = model.synthesis(model.quantise(y, index), index, height, width)
         quality[index] = metrics.psnr(rgb, picture)
     at_anchors = [quality[index] for index in anchors]

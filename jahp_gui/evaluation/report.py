@@ -75,7 +75,7 @@ def _introduction(results: Results) -> str:
         "Every number comes from a real file: rate is all of its bytes, quality is that of the 8-bit RGB picture "
         "decoded from those bytes, with the digest of the latents checked. Averages are over the images at constant "
         f"λ or quality ({count} of equal weight). MS-SSIM in dB is −10·log₁₀(1 − mean).\n\n"
-        f"Regenerate with `{results.settings['command']}`."
+        f"Regenerate with `{results.settings['command']} --force`."
     )
     if results.plan.is_kodak:
         text += " The images: https://r0k.us/graphics/kodak/."

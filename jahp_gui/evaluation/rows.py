@@ -17,8 +17,9 @@ Key = tuple[str, str, str, str, float]
 class Row:
     """One real file of one image.
 
-    codec: "<model>/<prior>" or the key of a classical codec. version: digest of the model's weights, or the library
-    and settings of a classical codec. setting: λ, or the classical codec's quality. sha256: the first 16 digits of the
+    codec: "<model>/<prior>", with " effort N" where latents were searched, or the key of a classical codec. version:
+    digest of the model's weights, with that of the search and the device, or the library and settings of a classical
+    codec. setting: λ, or the classical codec's quality. sha256: the first 16 digits of the
     image file's. bpp counts every byte of the file. psnr is in dB over 8-bit RGB, None where the picture is identical;
     ms_ssim is linear, None where a side of the image is too short for it. Seconds exclude reading files and weights.
     """

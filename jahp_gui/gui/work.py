@@ -334,20 +334,10 @@ def make_classical(
 
 def find_target(analysed: Analysed, choice: Choice, mask: Mask | None, target: "Target", job: Job) -> int:
     """The gain index at which the real file of a choice comes nearest to a target. Raises `UsageError`: none does."""
-    from jahp_gui.codec.target import encode_to_target
+    from jahp_gui.codec.target import nearest_to_target
 
     use_cores(ALL)
-    encoded = encode_to_target(
-        analysed.model,
-        analysed.original.rgb,
-        target,
-        prior=choice.prior,
-        effort=choice.effort,
-        weights=None if mask is None else mask.weights(),
-        y=analysed.y,
-        progress=job.tick,
-    )
-    return encoded.container.header.gain_index
+    return nearest_to_target(problem_of(analysed, choice, mask), target, choice.effort, job.tick).problem.gain_index
 
 
 def centre_crop(original: Pyramid) -> tuple[np.ndarray, bool]:

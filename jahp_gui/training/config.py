@@ -13,7 +13,7 @@ from jahp_gui.codec.errors import UsageError
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything a run depends on. Field by field, the reasons stand in `jahp_gui/training/configs/*.toml`."""
+    """Everything a run depends on. The reasons for values stand in `jahp_gui/training/configs/*.toml`."""
 
     images: tuple[str, ...]  # folders of training images
     validation: str  # folder of validation images
@@ -45,6 +45,11 @@ class TrainConfig:
     validate_minutes: float = 20.0
     seed: int = 1
     model: ModelConfig = field(default_factory=ModelConfig)
+
+    @property
+    def n_searched(self) -> int:
+        """How many crops of a batch are searched ones."""
+        return round(self.batch * self.searched_share) if self.searched else 0
 
     @classmethod
     def load(cls, path: str | Path) -> "TrainConfig":
@@ -87,7 +92,14 @@ class TrainConfig:
             "priors": (self.priors and {*self.priors} <= {*priors}, f"one or more of {', '.join(priors)}"),
             "crop": (self.crop > 0 and self.crop % 64 == 0, "a multiple of 64"),
             "batch": (self.batch > 0, "1 or more"),
-            "searched_share": (0 <= self.searched_share < 1, "at least 0 and below 1"),
+            "searched_share": (
+                not self.searched or 0 < self.n_searched < self.batch,
+                "such that a batch has searched crops and others",
+            ),
+            "searched": (
+                not self.searched or self.only_anchor is None,
+                "left out where only_anchor is given: its crops have anchors of their own",
+            ),
             "scales_per_image": (self.scales_per_image > 0, "1 or more"),
             "smallest_scale": (0 < self.smallest_scale <= 1, "above 0 and at most 1"),
             "learning_rate, fast_learning_rate and muon_learning_rate": (

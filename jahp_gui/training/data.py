@@ -1,7 +1,6 @@
 """Training crops from images that are decoded once and stay in memory, on the device that trains."""
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -14,6 +13,8 @@ from torch import Tensor
 
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.images import find_images, load_image
+from jahp_gui.codec.transforms import STRIDE
+from jahp_gui.training.config import TrainConfig
 
 ARRAYS = ("pixels", "latents", "anchors")  # of a file of searched crops
 
@@ -91,19 +92,26 @@ class SearchedCrops:
     pixels: uint8 (N, crop, crop, 3). latents: int16 (N, h, w, M). anchors: int64 (N,), the gain positions.
     """
 
-    def __init__(self, paths: Sequence[str], channels: int):
-        """All of some files. Raises `UsageError` for what is no such file or has other latents than (…, channels)."""
+    def __init__(self, config: TrainConfig):
+        """All of its files. Raises `UsageError` for what is no such file, and for crops or latents of other sizes."""
         parts: list[dict[str, np.ndarray]] = []
-        for path in paths:
+        side, channels, anchors = config.crop, config.model.latent_channels, len(config.model.lmbda_anchors)
+        for path in config.searched:
             try:
                 with np.load(path) as file:
-                    parts.append({name: file[name] for name in ARRAYS})
-            except (OSError, ValueError, KeyError, BadZipFile) as error:
+                    part = {name: file[name] for name in ARRAYS}
+                shapes = [array.shape[1:] for array in part.values()]
+            except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile) as error:
                 raise UsageError(
                     f"{path} holds no searched crops ({error}); make it by jahp_gui.training.searched."
                 ) from error
-            if parts[-1]["latents"].shape[3] != channels:
-                raise UsageError(f"{path} has latents of another number of channels than the configuration's [model].")
+            expected = [(side, side, 3), (side // STRIDE, side // STRIDE, channels), ()]
+            if shapes != expected or not (part["anchors"] >= 0).all() or not (part["anchors"] < anchors).all():
+                raise UsageError(
+                    f"{path} has crops of another size than the configuration's, or latents of another model; make it "
+                    f"by jahp_gui.training.searched with --crop {side}."
+                )
+            parts.append(part)
         self.pixels, self.latents, self.anchors = (
             torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in ARRAYS
         )

@@ -117,7 +117,7 @@ class Run:
     ):
         self.config, self.source, self.device, self.rank, self.say = config, source, device, rank, say
         self.world, self.stopping = world, False
-        self.searched = SearchedCrops(config.searched, config.model.latent_channels) if config.searched else None
+        self.searched = SearchedCrops(config) if config.searched else None
         self.norms = torch.zeros((), device=device)  # the sum of all gradients' norms: no number once one was none
         torch.manual_seed(config.seed)
         self.model = TrainingModel(config.model, config.priors)
@@ -192,7 +192,7 @@ class Run:
         while self.progress() < 1 and not self.agree(self.stopping or time.monotonic() > deadline):
             started = time.monotonic()
             losses = self.one_step()
-            if time.monotonic() > next_log:  # the only place that waits for the device, but for saving
+            if time.monotonic() > next_log:  # where one process waits for the device; else only when it saves
                 self.refuse_divergence()
                 rate = (self.step - window_step) / (time.monotonic() - window_start)
                 self.log("step", loss=losses[0].item(), parts=losses[1:].tolist(), steps_per_second=rate)
@@ -232,13 +232,13 @@ class Run:
         seed = (config.seed * 1_000_003 + self.step) * 64 + self.rank
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        n_searched = round(config.batch * config.searched_share) if self.searched is not None else 0
+        n_searched = config.n_searched
         x = self.source.batch(config.batch - n_searched, generator).contiguous(memory_format=torch.channels_last)
         position = positions(config, generator)[: len(x)].to(self.device)
         self.optimizer.set_progress(progress, config.warmup)
         self.optimizer.zero_grad()
         losses = self.backward(len(x) / config.batch, x, position)
-        if self.searched is not None and n_searched:
+        if self.searched is not None:
             losses += self.backward(n_searched / config.batch, *self.searched.batch(n_searched, generator, self.device))
         self.average_gradients()
         self.norms += nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)

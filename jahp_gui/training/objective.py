@@ -9,7 +9,7 @@ from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.gain import Gain, interpolate
 from jahp_gui.codec.priors import Prior, prior_class
-from jahp_gui.codec.priors.rounding import Quantised, noisy, rounded
+from jahp_gui.codec.priors.rounding import noisy, rounded
 from jahp_gui.codec.transforms import EfficientAnalysis, EfficientSynthesis, build_transforms
 
 
@@ -47,7 +47,7 @@ class TrainingModel(nn.Module):
                 y_hat = rounded(gained)
                 y = y_hat if phase.straight_through else noisy(gained)
             else:
-                y = y_hat = Quantised(latents, None)
+                y = y_hat = rounded(latents)  # which also says that ẑ is rounded
         lmbda = torch.exp(interpolate(self.log_lmbda, position))[:, 0]
         pixels = x.shape[2] * x.shape[3]
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None

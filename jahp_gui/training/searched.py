@@ -6,6 +6,7 @@ MODEL's joint prior is searched at one anchor λ a crop. `searched` in a configu
 """
 
 import argparse
+import io
 import time
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import torch
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.effort import Problem, best_latents
 from jahp_gui.codec.model import Model
+from jahp_gui.codec.output import write_atomically
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
+from jahp_gui.commands.common import check_output
 from jahp_gui.training.data import CropSource
 
 SCALES, SMALLEST_SCALE = 1, 0.45  # of each image, as the configurations have it
@@ -49,10 +52,13 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    check_output(str(args.out), force=False)  # told before the search, not after it
     device = torch.device("cpu")
     source = CropSource.from_folders(tuple(args.folders), args.crop, SCALES, SMALLEST_SCALE, args.seed, device)
     arrays = search_crops(Model.load(args.model), source, args.effort, args.seed, 60 * args.minutes)
-    np.savez(args.out, pixels=arrays["pixels"], latents=arrays["latents"], anchors=arrays["anchors"])
+    file = io.BytesIO()
+    np.savez(file, pixels=arrays["pixels"], latents=arrays["latents"], anchors=arrays["anchors"])
+    write_atomically(args.out, file.getvalue())
     print(f"{len(arrays['pixels'])} crops in {args.out}")
 
 

@@ -34,7 +34,7 @@ PROBE_SIDE = 16  # latent positions of the probe for transforms without a linear
 def rounded(problem: Problem, progress: Progress = ignore) -> tuple[np.ndarray, "Curvature"]:
     """ŷ int16 (h, w, M), and what was found to choose it by.
 
-    `progress` is told 0 before every tile: beside what may follow this is nothing.
+    `progress` is told the fraction done before every tile, and 1 while a result is made sure of.
     """
     y_hat = problem.model.quantise(problem.y, problem.gain_index)
     gradient = distortion_gradient(problem, y_hat, progress)
@@ -47,7 +47,7 @@ def rounded(problem: Problem, progress: Progress = ignore) -> tuple[np.ndarray, 
     if problem.model.card.objective == "mse":
         return chosen, curvature
     # MS-SSIM is no quadratic: what looked better is made sure of, which takes the time of another rounding.
-    return min((y_hat, chosen), key=problem.cost), curvature
+    return min((y_hat, chosen), key=lambda latents: problem.cost(latents, lambda _: progress(1.0))), curvature
 
 
 def choose(plain: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -86,8 +86,9 @@ def distortion_gradient(problem: Problem, y_hat: np.ndarray, progress: Progress 
     """∂(bits worth of distortion)/∂ŷ, float32 (h, w, M), where the distortion is λ·D·pixels."""
     gradient = np.empty(y_hat.shape, np.float32)
     synthesis = problem.model.copy_of_synthesis().to(problem.model.device)
-    for tile in problem.tiles():
-        progress(0.0)
+    tiles = list(problem.tiles())
+    for number, tile in enumerate(tiles):
+        progress(number / len(tiles))
         gradient[tile.rows, tile.columns] = tile_gradient(problem, synthesis, y_hat, tile)[tile.inner]
     return gradient
 

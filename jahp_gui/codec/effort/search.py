@@ -20,6 +20,10 @@ TILE_SIDE = 48  # latent positions: 768 pixels, half of the memory of the transf
 WEIGHT_FLOOR = 1e-3  # a weight of zero would let the search write anything there
 
 
+def ignore(fraction: float) -> None:
+    """Nobody asks how far a search is."""
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Latents of one image to be chosen for the least λ·D + bpp.
@@ -63,13 +67,16 @@ class Problem:
         """The weights of a part of the image, none of them zero."""
         return None if self.weights is None else np.maximum(self.weights[rows, columns], WEIGHT_FLOOR)
 
-    def cost(self, y_hat: np.ndarray) -> float:
-        """λ·D + bpp of the whole image, of the 8-bit picture and the coder's own tables, with the ẑ of h_a."""
+    def cost(self, y_hat: np.ndarray, progress: Progress = ignore) -> float:
+        """λ·D + bpp of the whole image, of the 8-bit picture and the coder's own tables, with the ẑ of h_a.
+
+        `progress` is told now and then that this goes on: the fraction of the picture or of the latents.
+        """
         height, width, _ = self.rgb.shape
         prior = self.model.prior(self.prior)
         z_hat = prior.side_information(y_hat, self.gain_index)
-        picture = self.model.synthesis(y_hat, self.gain_index, height, width)
-        return self.lagrangian(picture, section_bits(prior, y_hat, self.gain_index, z_hat))
+        picture = self.model.synthesis(y_hat, self.gain_index, height, width, progress)
+        return self.lagrangian(picture, section_bits(prior, y_hat, self.gain_index, z_hat, progress))
 
     def lagrangian(self, picture: np.ndarray, bits: float) -> float:
         """λ·D + bpp, given the picture uint8 (H, W, 3) and the bits of its latents."""
@@ -84,10 +91,6 @@ class Candidate:
 
     y_hat: np.ndarray
     fraction: float
-
-
-def ignore(fraction: float) -> None:
-    """Nobody asks how far a search is."""
 
 
 def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterator[Candidate]:
@@ -106,8 +109,9 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
         return
     from jahp_gui.codec.effort.rounding import rounded
 
-    y_hat, curvature = rounded(problem, progress)
     steps = STEPS.get(effort, 0)
+    # Beside the steps that may follow, rounding is nothing.
+    y_hat, curvature = rounded(problem, (lambda _: progress(0.0)) if steps else progress)
     yield Candidate(y_hat, 0.0 if steps else 1.0)
     if steps:
         from jahp_gui.codec.effort.mean_field import settled

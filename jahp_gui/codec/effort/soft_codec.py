@@ -34,7 +34,7 @@ class SoftCodec:
 
     All but the rarest latents: they are 30 bits here, and 24, or 29 and more as escapes, in the coder's tables. And all
     but models that were frozen before release 0.6: their tables are Gaussian, which is some percent off `MIXTURE`.
-    reach: the largest |ŷ| that there will be.
+    reach: the largest |ŷ| whose bits are tabled, where they are; beyond they go on in a straight line.
     """
 
     def __init__(self, model: Model, prior: str, gain_index: int, reach: int):

@@ -85,7 +85,6 @@ def tile_by_tile(problem: Problem, y_hat: np.ndarray, search: Search, progress: 
 
     The last is by the exact cost no worse than the start. `progress` is told the fraction done before every step.
     """
-    # Means may move farther than this reach: bits go on in a straight line.
     soft = SoftCodec(problem.model, problem.prior, problem.gain_index, reach=int(np.abs(y_hat).max()) + 8)
     found = list(problem.tiles())
     best = y_hat.copy()
@@ -99,4 +98,5 @@ def tile_by_tile(problem: Problem, y_hat: np.ndarray, search: Search, progress: 
             best[tile.rows, tile.columns] = part.y_hat
             yield Candidate(best.copy(), min(before + share * part.fraction, 0.999))
     # Tiles were judged with their surroundings cut off: the whole image decides.
-    yield Candidate(best if problem.cost(best) < problem.cost(y_hat) else y_hat, 1.0)
+    costs = [problem.cost(latents, lambda _: progress(1.0)) for latents in (best, y_hat)]
+    yield Candidate(best if costs[0] < costs[1] else y_hat, 1.0)

@@ -113,8 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join(["python", "-m", "jahp_gui.evaluation.trust", *given])
     where = f"JAHP Explorer {__version__}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     held = True
-    for name in args.only or SECTIONS:
-        title, measure = SECTIONS[name]
+    for name, (title, measure) in SECTIONS.items():
+        if args.only and name not in args.only:
+            continue
         measured = measure(args)
         held &= measured.held
         kept[title] = f"`{command}`\n({where}, {os.cpu_count()} processors)\n\n{measured.text}"
