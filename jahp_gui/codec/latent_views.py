@@ -58,6 +58,9 @@ def plane(
 
     Bits add up; of σ the mean is taken; of signed quantities the root mean square, where signs would cancel.
     """
+    if channel is not None and quantity == RESIDUAL and latents == "y":  # not of three hundred to see one
+        mu, sigma = maps.mu[..., channel], maps.sigma[..., channel]
+        return np.divide(y_hat[..., channel] - mu, sigma, out=np.zeros_like(mu), where=sigma > 0)
     of_each = values(maps, y_hat, quantity, latents)
     if channel is not None:
         return of_each[..., channel].astype(np.float32)
@@ -81,9 +84,11 @@ def total_bits(maps: "LatentMaps") -> tuple[float, float]:
 
 def explained_energy(maps: "LatentMaps", y_hat: np.ndarray) -> float | None:
     """The share of Σŷ² that the means take away: 1 − Σ(ŷ−μ)²/Σŷ²; None where all latents are zero."""
-    latents = y_hat.astype(np.float64)
-    energy = float(np.square(latents).sum())
-    return 1 - float(np.square(latents - maps.mu).sum()) / energy if energy else None
+    energy = left = 0.0
+    for latents, mu in zip(y_hat, maps.mu, strict=True):  # copies of the whole are hundreds of megabytes
+        energy += float(np.square(latents, dtype=np.float64).sum())
+        left += float(np.square(latents - mu, dtype=np.float64).sum())
+    return 1 - left / energy if energy else None
 
 
 def dearest_share(maps: "LatentMaps", y_hat: np.ndarray, part: float) -> float:

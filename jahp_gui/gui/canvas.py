@@ -17,6 +17,7 @@ from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.painting import Pane
 from jahp_gui.gui.region import TINT_OPACITY, RegionPainter
 from jahp_gui.gui.results import (
+    CURRENT,
     DAMAGED,
     DECODER,
     EDITED,
@@ -249,7 +250,8 @@ class CompareCanvas(FocusFrame):
 
     def _missing_text(self, name: str) -> str:
         item, source = self.session.current, getattr(self.session.compare, name)
-        if item is not None and item.original is None and source == ORIGINAL:
+        needs_original = source == ORIGINAL or (self.session.is_fixed and source not in (CURRENT, *EXHIBITS))
+        if item is not None and item.original is None and needs_original:
             return tr("Drop the original here to compare")
         if self.session.model_error:
             return self.session.model_error

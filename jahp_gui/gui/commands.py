@@ -14,7 +14,7 @@ from jahp_gui.gui import captions, exporting, work
 from jahp_gui.gui.batch import BatchDialog
 from jahp_gui.gui.dialogs import ModelCardDialog, SaveDialog, ShortcutSheet, ask_user, show_dialog
 from jahp_gui.gui.exact_settings import caption_of, exact_settings
-from jahp_gui.gui.files import FileController
+from jahp_gui.gui.files import FileController, folder_of
 from jahp_gui.gui.i18n import tr
 from jahp_gui.gui.imaging import qimage
 from jahp_gui.gui.jobs import Jobs
@@ -154,8 +154,7 @@ class FileCommands(QObject):
             self.open_model_folder(Path(folder))
 
     def _folder(self) -> Path:
-        item = self.session.current
-        return item.path.parent if item is not None and item.path is not None else Path.home()
+        return folder_of(self.session.current)
 
     def load_region(self) -> None:
         name, _ = QFileDialog.getOpenFileName(
@@ -238,7 +237,7 @@ class FileCommands(QObject):
             self.files.tell_missing()
             return
         settings = exact_settings(self.session, latents.choice)
-        caption, title = caption_of(settings), self._map_title()
+        caption, title = caption_of(settings), self.maps.title(is_grid=grid is not None)
         unit = tr(captions.QUANTITY_UNITS[self.session.map_choice.quantity])
         if path.suffix.lower() == ".npz":
             self.files.write(path, lambda: exporting.save_arrays(path, exporting.maps_arrays(latents, settings)))
@@ -254,9 +253,6 @@ class FileCommands(QObject):
         else:
             self.files.tell_missing()
 
-    def _map_title(self) -> str:
-        return f"{tr(captions.QUANTITY_NAMES[self.session.map_choice.quantity])} · {self.maps.caption.text()}"
-
     def export_comparison(self, path: Path) -> None:
         """The two pictures and the map as one figure, or with the suffix .npz their pixels and values."""
         session, shown, settings = self.session, self.maps.shown, exact_settings(self.session)
@@ -267,7 +263,7 @@ class FileCommands(QObject):
                 pictures[name] = captions.side_caption(side, session.lmbda_at, pixels), side.picture
         heatmap = None
         if shown is not None:
-            heatmap = (self._map_title(), shown.values, shown.low, shown.high, shown.colours)
+            heatmap = (self.maps.title(is_grid=False), shown.values, shown.low, shown.high, shown.colours)
         if not pictures:
             self.files.tell_missing()
             return

@@ -74,10 +74,12 @@ class ComparisonController(QObject):
             exhibit = session.exhibits.get(source.kind)
             picture = exhibit.picture if exhibit is not None else None
             session.sides[name] = Side(source, picture, exhibit) if picture is not None else None
-        elif item.original is None:
+        elif source == CURRENT and item.original is None:
             session.sides[name] = Side(source, item.opened.picture, item.opened) if item.opened else None
         elif source == CURRENT:
             self._show_current(name)
+        elif item.original is None:
+            session.sides[name] = None  # nothing else can be made of an opened file
         elif source == REFINED:
             refined = self._refined_of(session.choice)
             session.sides[name] = Side(source, refined.picture, refined) if refined is not None else None
@@ -134,6 +136,7 @@ class ComparisonController(QObject):
         wanted = source.name, n_bytes
         known = self._classical.get(wanted)
         if known is not None:
+            self.jobs.cancel(f"side {name}")  # of another size, which would take its place
             self._fill(name, source, known)
             return
         session.side_errors[source] = self._failed.get(wanted, "")

@@ -389,6 +389,7 @@ class Controller(QObject):
         analysed, mask = self._analysed, self.session.masks.get(choice.mask)
         if choice in self._files:
             self._files.move_to_end(choice)  # a side may keep its λ while others come and go
+            self.jobs.cancel(job_key)  # of another choice, which would take its place
             done(self._files[choice])
         elif analysed is not None:
 

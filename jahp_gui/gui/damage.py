@@ -30,6 +30,7 @@ class DamageController(QObject):
         self.session, self.jobs = session, jobs
         self.flips: tuple[int, ...] = ()  # bit offsets, the one that was set last at the end
         self._file: FileResult | None = None  # whose bits they are
+        self._is_compared = False  # the last damaged file's latents with those of the intact one
         session.results_changed.connect(self._on_results)
 
     @property
@@ -75,7 +76,11 @@ class DamageController(QObject):
     def _on_results(self) -> None:
         """Another file: its bits are others. While one is being made, the last one stays."""
         file = self.session.shown_file
-        if (file is None and self.session.file is not None) or file is self._file:
+        if file is None and self.session.file is not None:
+            return
+        if file is self._file:
+            if self.flips and not self._is_compared and self._intact_latents() is not None:
+                self._start()  # they have come since
             return
         self.jobs.cancel("damage")
         self._file, self.flips = file, ()
@@ -85,8 +90,8 @@ class DamageController(QObject):
     def _start(self) -> None:
         session, file, flips = self.session, self._file, self.flips
         assert file is not None
-        item, latents, model = session.current, session.latents, session.shown_model
-        y_hat = latents.y_hat if latents is not None and latents.choice == file.choice else None
+        item, model, y_hat = session.current, session.shown_model, self._intact_latents()
+        self._is_compared = y_hat is not None
         name = f"{Path(item.name).stem if item is not None else 'image'}.jahp"
 
         def done(result: DamagedResult) -> None:
@@ -95,6 +100,14 @@ class DamageController(QObject):
                 self.changed.emit()
 
         self.jobs.start("damage", lambda job: wreck(file, name, flips, model, y_hat, job), done, keep_running=True)
+
+    def _intact_latents(self) -> np.ndarray | None:
+        """ŷ (h, w, M) of the file; None while that of a large one is not at hand."""
+        file, item, latents = self._file, self.session.current, self.session.latents
+        assert file is not None
+        if self.session.is_fixed and item is not None and item.decoded is not None:
+            return item.decoded.y_hat
+        return latents.y_hat if latents is not None and latents.choice == file.choice else file.found
 
 
 def wreck(

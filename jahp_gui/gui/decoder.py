@@ -148,7 +148,7 @@ class DecoderController(QObject):
     def _forget(self) -> None:
         for key in ("decoder recording", "decoder frame", "decoder raster"):
             self.jobs.cancel(key)
-        self.recording = self.replay = self._file = self.raster_seconds = None
+        self.recording = self.replay = self._shown_of = self._file = self.raster_seconds = None
         self.playing = False
         self._next.stop()
 

@@ -4,6 +4,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,10 @@ class FileController(QObject):
             item.release()
             if item is self.session.current:
                 self.session.select(None)  # nothing that is shown is of it any more
+        is_shown = item is self.session.current
         self.session.select(item)
+        if is_shown and self.session.is_fixed and item.opened_latents is None:
+            self._show_opened(item)  # what was stopped is measured after all
 
     def open_sample(self, name: str) -> None:
         self._open([ImageItem(name, samples.path_of(name))])
@@ -244,7 +248,7 @@ class FileController(QObject):
                 session.maps_changed.emit()
 
         def stopped() -> None:
-            session.tell(tr("Stopped: choose the file again to see where its bits went."))
+            session.tell(tr("Stopped: open the file again to see where its bits went."))
 
         label = tr("Measuring the latents of {name}").format(name=item.name)
         self.jobs.start(
@@ -327,7 +331,7 @@ class FileController(QObject):
 
     def save_refined(self, item: ImageItem, data: bytes) -> bool:
         """Write a refined file beside its image at once, under a name that is free. Whether that went well."""
-        folder = item.path.parent if item.path is not None else Path.home()
+        folder = folder_of(item)
         names = (f"{Path(item.name).stem}-refined{number or ''}{work.JAHP_SUFFIX}" for number in itertools.count())
         path = next(folder / name for name in names if not found((folder / name).exists))
         try:
@@ -405,9 +409,21 @@ def found(look: Callable[[], bool]) -> bool:
         return False
 
 
+def folder_of(item: ImageItem | None) -> Path:
+    """Where results of an image go if nothing else is said."""
+    path = item.path if item is not None else None
+    return path.parent if path is not None and not samples.is_sample(path) else Path.home()
+
+
 def _place(item: ImageItem) -> object:
     """Equal for items of one file, however its path was written."""
-    return item if item.path is None else os.path.normcase(os.path.realpath(item.path))
+    return item if item.path is None else _real_path(item.path)
+
+
+@lru_cache(maxsize=10_000)
+def _real_path(path: Path) -> str:
+    """Asked of the disk once: it may be a share that has gone, and the window waits."""
+    return os.path.normcase(os.path.realpath(path))
 
 
 def _is_original_of(item: ImageItem, lacking: ImageItem) -> bool:

@@ -149,9 +149,12 @@ class InspectionController(QObject):
         for key in ("inspect", "parts"):
             self.jobs.cancel(key)
         self._rest.stop()
-        self._source = self._parts_asked = None
+        self._source = self._shown_from = self._parts_asked = None
         self._asked = (None, None, None)
         self._parts.clear()
+        if self.session.parts is not None:
+            self.session.parts = None
+            self.session.parts_changed.emit()
 
     @Slot()
     def update(self) -> None:

@@ -217,6 +217,7 @@ class MainWindow(QMainWindow):
             session.current_changed,
             session.history_changed,
             session.compare_changed,
+            session.sides_changed,
             session.curves_changed,
             session.exhibits_changed,
             session.choice_changed,
@@ -312,8 +313,8 @@ class MainWindow(QMainWindow):
             actions[key].setEnabled(has_file)
         self.drag_handle.setEnabled(has_file)
         item = session.current
-        beside = has_file and item is not None and item.path is not None and item.original is not None
-        actions["save_beside"].setEnabled(beside)
+        path = item.path if item is not None and item.original is not None else None
+        actions["save_beside"].setEnabled(has_file and path is not None and not samples.is_sample(path))
         for key in ("copy", "save_comparison"):
             actions[key].setEnabled(session.sides["b"] is not None)
         actions["save_map"].setEnabled(session.latents is not None)
@@ -324,8 +325,8 @@ class MainWindow(QMainWindow):
             actions[key].setEnabled(source.kind in session.exhibits)
         for key in ("save_plot", "save_table"):
             actions[key].setEnabled(bool(session.curves.points))
-        actions["undo"].setEnabled(session.can_undo)
-        actions["redo"].setEnabled(session.can_redo)
+        actions["undo"].setEnabled(session.can_undo and not session.is_fixed)
+        actions["redo"].setEnabled(session.can_redo and not session.is_fixed)
         actions["close_image"].setEnabled(item is not None)
         for mode in MODES:
             actions[f"mode_{mode}"].setChecked(session.compare.mode == mode)

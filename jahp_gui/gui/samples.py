@@ -1,5 +1,6 @@
 """Sample photos: those that ship inside scikit-image's wheel, read as files, since importing it takes its time."""
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,9 +16,19 @@ _FILES = {
 
 def path_of(name: str) -> Path:
     """The file of a sample; raises KeyError for a name that is none."""
+    return _folder() / _FILES[name]
+
+
+@cache
+def _folder() -> Path:
     spec = find_spec("skimage")
     folders = list(spec.submodule_search_locations or []) if spec else []
-    return Path(folders[0] if folders else ".") / "data" / _FILES[name]
+    return Path(folders[0] if folders else ".") / "data"
+
+
+def is_sample(path: Path) -> bool:
+    """Whether a file is one of the samples: nothing is to be written beside it."""
+    return path.parent == _folder()
 
 
 def names() -> list[str]:

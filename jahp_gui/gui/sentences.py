@@ -51,6 +51,7 @@ TEMPLATES = (
     "16 bits per channel cut to 8",
     "{bits} bits per channel reduced to 8",
     "converted from CMYK to sRGB without a profile",
+    "converted from CIELAB to sRGB",
     "converted from ICC profile '{profile}' to sRGB",
     "ICC profile ignored, as it is damaged or not for this kind of image",
     # headers of files
@@ -78,6 +79,11 @@ TEMPLATES = (
     "they cannot be unpacked",
     "The model configuration's {name} must be {demand}.",
     "The weights do not fit the configuration on the model's card; install it again.",
+    "Model '{model}' in {folder} is unusable, because its weights are not what its card and this release expect "
+    "({reason}); install it again.",
+    "A frozen network breaks the bound under which its sums are exact; the model is unusable.",
+    "The model configuration has unknown keys ({keys}); remove them.",
+    "The model configuration has values of the wrong kind: {keys}.",
     "The model card {path} cannot be read ({reason}).",
     "The model card {path} is damaged ({reason}); install the model again.",
     # writing

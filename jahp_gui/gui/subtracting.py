@@ -50,13 +50,14 @@ class SubtractionController(QObject):
         choice = self._wanted
         if session.reference_latents is not None and session.reference_latents.choice != choice:
             self._show(None)
+        is_waiting = analysed.is_large and self._is_moving()  # not at every step of a slider
         if self.is_of_shown:
-            self._start_of_shown(analysed, choice)
+            self._update_of_shown(analysed, choice, is_waiting)
             return
         known, mask = self._known(choice), session.masks.get(choice.mask)
         if known is not None:
             self._show(known)
-        elif not (analysed.is_large and self._is_moving()):  # not at every step of a slider
+        elif not is_waiting:
             self._start(lambda job: work.quick_latents(analysed, choice, mask, job), self._on_latents)
 
     @property
@@ -78,11 +79,21 @@ class SubtractionController(QObject):
             return replace(shown.choice, prior=reference)
         return replace(choice.rounded, prior=reference)
 
-    def _start_of_shown(self, analysed: work.Analysed, choice: Choice) -> None:
+    def _update_of_shown(self, analysed: work.Analysed, choice: Choice, is_waiting: bool) -> None:
         """What the latents that are shown would cost under another prior; kept nowhere: no file has them."""
-        shown = self.session.latents
+        shown, known = self.session.latents, self.session.reference_latents
         assert shown is not None
-        self._start(lambda job: work.latents(analysed, choice, shown.y_hat, job), self._show_if_wanted)
+        if known is not None and known.y_hat is shown.y_hat:
+            return
+        if known is not None:
+            self._show(None)  # of what a search had found before
+
+        def done(result: LatentResult) -> None:
+            if self.session.latents is not None and self.session.latents.y_hat is result.y_hat:
+                self._show_if_wanted(result)
+
+        if not is_waiting:
+            self._start(lambda job: work.latents(analysed, choice, shown.y_hat, job), done)
 
     def _start(self, measure: Callable[[Job], LatentResult], done: Callable[[LatentResult], None]) -> None:
         self.jobs.start(JOB, measure, done, keep_running=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from jahp_gui.codec import metrics
-from jahp_gui.codec.surgery import Edit, KeepTop, edited
+from jahp_gui.codec.surgery import Edit, KeepTop, ZeroChannel, edited
 from jahp_gui.gui.imaging import Pyramid
 from jahp_gui.gui.jobs import Job, Jobs
 from jahp_gui.gui.results import EDITED, EditedResult, LatentResult
@@ -115,9 +115,13 @@ class SurgeryController(QObject):
         self.changed.emit()
 
     def _start(self) -> None:
-        base, item, edits = self.base, self.session.current, self.edits
+        base, item = self.base, self.session.current
         if base is None or item is None or item.size is None:
             return
+        channels = base.y_hat.shape[2]  # another model may have fewer
+        edits = self.edits = tuple(
+            edit for edit in self.edits if not isinstance(edit, ZeroChannel) or edit.channel < channels
+        )
         model, original, size = self.session.shown_model, item.original, item.size
         if model is None:
             return
@@ -126,7 +130,7 @@ class SurgeryController(QObject):
             return operate(model, base, edits, size, original, job)
 
         def done(result: EditedResult) -> None:
-            if self.edits:
+            if self.edits and result.choice.model_id == self.session.shown_choice.model_id:
                 self.session.set_exhibit(EDITED, result)
                 self._on_base()
 

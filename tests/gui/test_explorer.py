@@ -26,10 +26,23 @@ from jahp_gui.gui import app, captions, painting, theme, work
 from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.exact_settings import exact_settings
+from jahp_gui.gui.files import folder_of
 from jahp_gui.gui.imaging import qimage, rgb_of
 from jahp_gui.gui.jobs import Job
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.results import ORIGINAL, Choice, FileResult, LatentResult, SeriesKey, Source
+from jahp_gui.gui.results import (
+    CURRENT,
+    JPEG,
+    ORIGINAL,
+    Choice,
+    ClassicalResult,
+    FileResult,
+    ImageItem,
+    LatentResult,
+    SeriesKey,
+    Source,
+)
+from jahp_gui.gui.samples import path_of
 from jahp_gui.gui.settings import Settings
 from jahp_gui.paths import assets_dir
 
@@ -706,3 +719,47 @@ def test_a_setting_chosen_while_the_latents_of_a_large_image_are_measured_gets_i
     release.set()
     wait_for_file(qtbot, explorer)
     qtbot.waitUntil(lambda: session.latents is not None and session.latents.choice == session.choice, timeout=WAIT_MS)
+
+
+def test_a_side_that_is_known_is_not_replaced_by_one_that_was_being_made(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, jobs, make, go_on = explorer.session, explorer.jobs, work.make_classical, threading.Event()
+    session.set_compare(a=JPEG)
+    qtbot.waitUntil(lambda: session.sides["a"] is not None and session.sides["a"].source == JPEG, timeout=WAIT_MS)
+    first = session.sides["a"]
+    index = session.choice.gain_index
+
+    def slow(*arguments: Any) -> ClassicalResult:
+        go_on.wait(WAIT_MS / 1000)
+        return make(*arguments)
+
+    monkeypatch.setattr(work, "make_classical", slow)
+    session.set_choice(gain_index=10)
+    qtbot.waitUntil(lambda: jobs.is_active("side a"), timeout=WAIT_MS)
+    session.set_choice(gain_index=index)
+    assert not jobs.is_active("side a")
+    go_on.set()
+    qtbot.waitUntil(lambda: jobs.is_free("side a"), timeout=WAIT_MS)
+    assert first is not None and session.sides["a"] is not None and session.sides["a"].of is first.of
+
+
+def test_nothing_is_written_beside_a_sample(explorer: Explorer, qtbot: QtBot) -> None:
+    assert explorer.session.current is not None
+    assert window_of(explorer).actions_table["save_beside"].isEnabled()
+    assert folder_of(explorer.session.current) == explorer.session.current.path.parent  # type: ignore[union-attr]
+    assert folder_of(ImageItem("coffee", path_of("coffee"))) == Path.home() == folder_of(None)
+
+
+def test_an_opened_file_shows_no_other_source_as_itself(explorer: Explorer, qtbot: QtBot, tmp_path: Path) -> None:
+    session, window = explorer.session, window_of(explorer)
+    assert session.exact is not None
+    (tmp_path / "alone.jahp").write_bytes(session.exact.data)
+    session.set_choice(prior="context")
+    qtbot.waitUntil(lambda: session.exact is not None and session.can_undo, timeout=WAIT_MS)
+    explorer.files.open_paths([tmp_path / "alone.jahp"])
+    qtbot.waitUntil(lambda: session.is_fixed, timeout=WAIT_MS)
+    assert not window.actions_table["undo"].isEnabled(), "of the setting of another image"
+    for source in (JPEG, Source("prior", "factorized")):
+        session.set_compare(a=source, b=CURRENT)
+        assert session.sides["a"] is None and session.sides["b"] is not None

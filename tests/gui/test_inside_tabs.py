@@ -287,6 +287,14 @@ def test_regions_are_edited_undone_redone_and_reset(window: MainWindow, qtbot: Q
     assert panel.edits.count() == 2
 
 
+def test_a_channel_that_another_model_lacks_is_no_edit_any_more(window: MainWindow, qtbot: QtBot) -> None:
+    surgery = window.inside.surgery.surgery
+    surgery.add(ZeroChannel(1))
+    surgery.add(ZeroChannel(300))
+    edited_of(qtbot, window)
+    assert surgery.edits == (ZeroChannel(1),)
+
+
 def test_the_slider_of_kept_channels_is_one_edit(window: MainWindow, qtbot: QtBot) -> None:
     panel, latents = window.inside.surgery, window.session.latents
     assert latents is not None
@@ -427,6 +435,16 @@ def test_a_header_that_cannot_be_read_is_told_and_nothing_is_shown(window: MainW
     assert verdict.count(result.objection) == 1 and verdict.endswith("Nothing of it can be decoded.")
     assert window.session.sides["b"] is None
     assert not window.inside.damage.export.isEnabled()
+
+
+def test_damage_is_compared_with_latents_that_come_after_it(window: MainWindow, qtbot: QtBot) -> None:
+    session, damage = window.session, window.inside.damage.damage
+    latents, session.latents = session.latents, None
+    damage.move(8 * middle_of_y(window))
+    assert damaged_of(qtbot, window).wrong is None
+    session.latents = latents
+    session.results_changed.emit()
+    qtbot.waitUntil(lambda: damaged_of(qtbot, window).wrong is not None, timeout=WAIT_MS)
 
 
 def test_another_file_is_not_damaged(window: MainWindow, qtbot: QtBot) -> None:

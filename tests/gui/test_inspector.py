@@ -185,6 +185,12 @@ def test_the_inspector_starts_at_the_costliest_position_and_hints_where_there_is
 # ---------------------------------------------------------------- keys, channels, pin
 
 
+def test_arrow_keys_move_on_from_the_first_cell_of_a_map(window: MainWindow, qtbot: QtBot) -> None:
+    window.session.mark(("y", 0, 0))
+    press(window.maps.map, Qt.Key.Key_Right)
+    assert window.session.marked == ("y", 1, 0)
+
+
 def test_arrow_keys_move_within_the_image(window: MainWindow, qtbot: QtBot) -> None:
     session, panel = window.session, window.inspector
     window.show_right_tab(panel)

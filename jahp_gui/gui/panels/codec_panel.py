@@ -291,7 +291,8 @@ class CodecPanel(QWidget):
             value = RANGES[kind][2]
             if file is not None:
                 now = {"bpp": file.container.bpp, "bytes": len(file.data) / 1000, "psnr": file.psnr or value}
-                value = round(now[kind], RANGES[kind][3])
+                low, high, _, decimals = RANGES[kind]
+                value = round(min(max(now[kind], low), high), decimals)
         self.session.set_target(kind, value)
 
     def _change_target(self, value: float) -> None:

@@ -68,7 +68,8 @@ class ImagesPanel(QWidget):
 
     def _fill(self, entry: QListWidgetItem, item: ImageItem) -> None:
         """Only what has changed: hundreds of thumbnails arrive one after the other."""
-        state = (id(item), item.thumbnail is not None, item.failed, theme.current().name)
+        picture = item.thumbnail.cacheKey() if item.thumbnail is not None else 0
+        state = (id(item), picture, item.failed, theme.current().name)
         if entry.data(STATE_ROLE) == state:
             return
         entry.setData(STATE_ROLE, state)

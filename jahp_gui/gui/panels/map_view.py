@@ -111,7 +111,8 @@ class MapView(FocusFrame):
             super().keyPressEvent(event)
             return
         rows, columns = self.values.shape
-        cell = (self.marked or QPoint(columns // 2, rows // 2)) + step
+        middle = QPoint(columns // 2, rows // 2)
+        cell = (self.marked if self.marked is not None else middle) + step  # QPoint(0, 0) counts as false
         cell = QPoint(min(max(cell.x(), 0), columns - 1), min(max(cell.y(), 0), rows - 1))
         if cell != self.marked:
             self.clicked.emit(cell)

@@ -184,7 +184,7 @@ class MapsPanel(QWidget):
             unit = tr(captions.QUANTITY_UNITS[self.session.map_choice.quantity])
             self.map.show_values(shown.values, shown.low, shown.high, shown.colours)
             self.bar.show_range(shown.low, shown.high, unit, shown.colours)
-            self.caption.setText(self._caption())
+            self.caption.setText(self._caption(self.pages.currentWidget() is self.grid))
             self.heatmap_changed.emit(self.map.image)
         self._refresh_grid()
         self._refresh_mark()
@@ -272,17 +272,18 @@ class MapsPanel(QWidget):
             return tr("Differences need the original: drop it to see them.")
         return tr("Being made…")
 
-    def _caption(self) -> str:
+    def _caption(self, is_grid: bool) -> str:
+        """Of the grid of channels, or of the one map."""
         session, choice = self.session, self.session.map_choice
         result = session.latents
         assert result is not None
         of = captions.prior_name(result.choice.prior)
-        if self._is_difference():
+        if choice.reference and not is_grid:  # the grid is of the chosen prior alone
             of += f" − {self.reference.currentText()}"
         of += f", λ {captions.lmbda_text(session.lmbda_at(result.choice.gain_index))}"
         channel = self._channel()
         which = tr("channel {channel}").format(channel=channel)
-        if self.pages.currentWidget() is self.grid:
+        if is_grid:
             which = tr("every channel")
         elif channel is None:
             which = tr(SUMMARIES.get(choice.quantity, OTHER_SUMMARY))
@@ -291,6 +292,10 @@ class MapsPanel(QWidget):
     def _is_difference(self) -> bool:
         """Whether the page shown is of one prior minus another; the grid is of the chosen prior alone."""
         return bool(self.session.map_choice.reference) and self.pages.currentWidget() is not self.grid
+
+    def title(self, is_grid: bool) -> str:
+        """What a figure of the grid, or of the one map, is called."""
+        return f"{tr(captions.QUANTITY_NAMES[self.session.map_choice.quantity])} · {self._caption(is_grid)}"
 
     def _refresh_grid(self) -> None:
         """Only while it is seen: three hundred planes take their time."""

@@ -134,7 +134,7 @@ class NumbersPanel(QWidget):
 
     def _waiting_text(self) -> str:
         session = self.session
-        if session.model_error or session.current is None:
+        if session.model_error or session.current is None or session.current.picture is None:
             return ""
         if session.model is None:
             return tr("loading the model…")
