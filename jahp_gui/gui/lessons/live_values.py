@@ -6,6 +6,7 @@ Numbers of files are those of real files: of the setting that is shown, or of an
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
@@ -227,11 +228,18 @@ def growth(values: LiveValues, name: ValueName) -> float | None:
 
 
 def of_latents(number: Callable[[LatentResult], float]) -> Callable[[LiveValues, ValueName], float | None]:
+    """Each result is asked once: of a large image it takes a second, and lessons read it at every move of the mouse."""
+    known: WeakKeyDictionary[LatentResult, float] = WeakKeyDictionary()
+
     def read(values: LiveValues, name: ValueName) -> float | None:
         if values.lacks(name):
             return UNKNOWN
         result = values.latents(name)
-        return None if result is None else number(result)
+        if result is None:
+            return None
+        if result not in known:
+            known[result] = number(result)
+        return known[result]
 
     return read
 
