@@ -29,9 +29,9 @@ from jahp_gui.codec.model import Model
 from jahp_gui.codec.models import read_card
 from jahp_gui.codec.priors.base import Bits
 from jahp_gui.commands.freeze import published
-from jahp_gui.training import loop, searched
+from jahp_gui.training import loop
 from jahp_gui.training.config import TrainConfig
-from jahp_gui.training.data import CropSource, SearchedCrops, klt_basis, scaled_versions
+from jahp_gui.training.data import CropSource, klt_basis, scaled_versions
 from jahp_gui.training.freeze import freeze, load_trained
 from jahp_gui.training.objective import Phase, TrainingModel
 from jahp_gui.training.optimizer import Optimizer
@@ -98,57 +98,6 @@ def test_a_run_goes_on_at_the_rates_of_its_configuration(images: Path, tmp_path:
     groups = [group for optimizer in resumed.optimizer.optimizers for group in optimizer.param_groups]
     assert [group["peak"] for group in groups] == list(rates.values())
     assert [group["betas"] for group in groups if "betas" in group] == [(0.9, 0.9)] * 2
-
-
-def test_decoders_learn_from_what_the_search_writes(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, tiny = tmp_path / "searched.npz", ROOT / "tests" / "models" / "tiny"
-    command = ["searched", str(tiny), str(out), str(images), "--minutes", "0", "--crop", "64"]
-    monkeypatch.setattr(sys, "argv", command)
-    searched.main()
-    assert capsys.readouterr().out == f"1 crops in {out}\n"
-    card = read_card(tiny)
-    config = configuration(
-        images,
-        tmp_path / "run",
-        model=ModelConfig.from_dict(card.config),
-        start_from=(str(tiny),),
-        searched=(str(out),),
-        straight_through_from=0.0,
-        hide_context=0.0,
-    )
-    crops = SearchedCrops(config)
-    x, position, latents = crops.batch(2, torch.Generator(), torch.device("cpu"))
-    assert x.shape == (2, 3, 64, 64) and latents.shape == (2, 8, 4, 4) and torch.equal(latents, latents.round())
-
-    def loss(run: loop.Run) -> float:
-        with torch.no_grad():
-            return run.model(x, position, Phase(True, True, 0.0), latents).total.item()
-
-    before = loss(run_steps(config, 0))
-    assert before == loss(run_steps(config, 0)), "files hold rounded ẑ, not noisy ones"
-    assert loss(run_steps(config, 12)) < 0.99 * before
-    with np.load(out) as file:
-        np.savez(tmp_path / "narrow.npz", **{**file, "latents": file["latents"][..., :5]})
-        np.savez(tmp_path / "far.npz", **{**file, "anchors": file["anchors"] + 8})
-        np.save(tmp_path / "array.npy", file["pixels"])
-    (tmp_path / "text.npz").write_text("no crops")
-    (tmp_path / "empty.npz").write_bytes(b"")
-    for name in ("narrow.npz", "far.npz", "array.npy", "text.npz", "empty.npz", "none.npz"):
-        with pytest.raises(UsageError, match=f"{name} (has crops of another size|holds no searched crops)"):
-            run_steps(dataclasses.replace(config, searched=(str(tmp_path / name),)), 0)
-    with pytest.raises(UsageError, match=r"none\.npz holds no searched crops .*No such"):
-        run_steps(dataclasses.replace(config, searched=(str(tmp_path / "none.npz"),)), 0)
-    for change, told in (
-        ({"searched_share": 0.95}, "searched crops and others"),
-        ({"searched_share": 0.01}, "searched crops and others"),
-        ({"only_anchor": 3}, "anchors of their own"),
-    ):
-        with pytest.raises(UsageError, match=told):
-            dataclasses.replace(config, **change).check()  # type: ignore[arg-type]
-    with pytest.raises(OutputError, match="exists already"):
-        searched.main()
 
 
 @pytest.mark.parametrize(

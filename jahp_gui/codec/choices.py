@@ -9,6 +9,7 @@ PRIOR_NAMES = {  # by their codes in a file
 }
 DEFAULT_PRIOR = "joint"
 EFFORTS = (0, 1, 2, 3)  # of the encoder's search for latents: see `codec.effort`
+SEARCHED_FROM = 2  # effort whose latents have a synthesis of their own; what is only rounded better has not
 SEARCH_VERSION = 3  # grows when any of them finds other latents: measurements that were kept are of one search
 
 

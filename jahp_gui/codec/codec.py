@@ -110,7 +110,8 @@ def encode(
     with watch("transforms"):
         y = model.analysis(rgb)
     if effort or weights is not None:
-        return encode_searched(Problem(model, rgb, y, prior, gain_index, weights), effort, watch, progress)
+        problem = Problem(model.for_effort(effort), rgb, y, prior, gain_index, weights)
+        return encode_searched(problem, effort, watch, progress)
     y_hat = model.quantise(y, gain_index)
     del y  # twice as large
     return encode_y_hat(model, y_hat, rgb.shape[0], rgb.shape[1], prior, gain_index, watch)
@@ -198,7 +199,7 @@ def _packed(
         prior_code=prior_class(prior).code,
         gain_index=gain_index,
         model_id=model.card.model_id,
-        model_digest=model.card.digest(prior),
+        model_digest=model.card.digest(prior, model.is_searched),
         width=width,
         height=height,
         y_digest=latents_digest(y_hat, width, height, gain_index),
@@ -286,7 +287,7 @@ def open_source(
     if header.gain_index not in model.gain_indices:
         raise DigestError(f"{name} is damaged: its gain index {header.gain_index} is outside the model's λ range.")
     shape = (-(-header.height // STRIDE), -(-header.width // STRIDE), model.config.latent_channels)
-    return Opened(parsed, model, prior, shape)
+    return Opened(parsed, model.of_file(prior, header.model_digest), prior, shape)
 
 
 def _model_for(header: Header, prior: str, name: str, model: Model | None, device: str) -> Model:

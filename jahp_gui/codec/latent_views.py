@@ -42,13 +42,13 @@ def values(maps: "LatentMaps", y_hat: np.ndarray, quantity: str, latents: str = 
             raise UsageError("This prior has no side information z.")
         return maps.z_bits if quantity == BITS else maps.z_hat
     if quantity == RESIDUAL:
-        return residual(maps, y_hat)
+        return residual(y_hat, maps.mu, maps.sigma)
     return {BITS: maps.bits, MEAN: maps.mu, SCALE: maps.sigma, LATENT: y_hat}[quantity]
 
 
-def residual(maps: "LatentMaps", y_hat: np.ndarray) -> NDArray[np.float32]:
-    """(ŷ − μ)/σ of every latent (h, w, M); zero where the prior left no doubt (σ = 0)."""
-    return np.divide(y_hat - maps.mu, maps.sigma, out=np.zeros_like(maps.mu), where=maps.sigma > 0)
+def residual(latents: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> NDArray[np.float32]:
+    """(ŷ − μ)/σ of latents, all of one shape; zero where the prior left no doubt (σ = 0)."""
+    return np.divide(latents - mu, sigma, out=np.zeros_like(mu), where=sigma > 0)
 
 
 def plane(
@@ -59,8 +59,7 @@ def plane(
     Bits add up; of σ the mean is taken; of signed quantities the root mean square, where signs would cancel.
     """
     if channel is not None and quantity == RESIDUAL and latents == "y":  # not of three hundred to see one
-        mu, sigma = maps.mu[..., channel], maps.sigma[..., channel]
-        return np.divide(y_hat[..., channel] - mu, sigma, out=np.zeros_like(mu), where=sigma > 0)
+        return residual(y_hat[..., channel], maps.mu[..., channel], maps.sigma[..., channel])
     of_each = values(maps, y_hat, quantity, latents)
     if channel is not None:
         return of_each[..., channel].astype(np.float32)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -13,18 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from jahp_gui.codec.choices import SEARCHED_FROM
 from jahp_gui.codec.config import ModelConfig
 from jahp_gui.codec.device import choose_device
 from jahp_gui.codec.entropy_coder import LATENT_LIMIT
 from jahp_gui.codec.errors import JahpError, ModelError, UsageError
 from jahp_gui.codec.gain import Gain
-from jahp_gui.codec.models import DEFAULT_MODEL, TABLES, TRANSFORMS, Card, find_model
+from jahp_gui.codec.models import DEFAULT_MODEL, SEARCHED, TABLES, TRANSFORMS, Card, find_model
 from jahp_gui.codec.precision import full_precision, picture_precision, undisturbed
 from jahp_gui.codec.priors import FrozenPrior, Prior, prior_class
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR, default_lmbda, gain_index_count, gain_index_of, lmbda_of
 from jahp_gui.codec.tiling import TILE, analysis_margin, pixels, synthesis_margin, tiles
 from jahp_gui.codec.transforms import STRIDE, build_transforms, planes
-from jahp_gui.codec.weights import expand
+from jahp_gui.codec.weights import add_change, expand
 
 _forked = threading.Event()
 if hasattr(os, "register_at_fork"):
@@ -39,20 +41,46 @@ class Model:
     A copy, pickled or not, reads the model's folder again. Raises `UsageError` for a GPU that is not there.
     """
 
+    is_searched = False  # whether its synthesis is that for searched latents
+
     def __init__(self, card: Card, device: str = "cpu"):
         self.card, self.device = card, choose_device(str(device))
         self.config = ModelConfig.from_dict(card.config)
         self._lock = threading.Lock()
         self._transforms: _Transforms | None = None
         self._priors: dict[str, FrozenPrior] = {}
+        self._for_searched: SearchedModel | None = None
 
-    def __reduce__(self) -> tuple[type["Model"], tuple[Card, str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return Model, (self.card, self.device)
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> "Model":
         """By model id or folder. Raises `UnknownModelError` or `ModelError`."""
         return cls(find_model(name), device)
+
+    @property
+    def plain(self) -> "Model":
+        """The same model for rounded latents."""
+        return self
+
+    @property
+    def for_searched(self) -> "Model":
+        """The same model for latents that the encoder searched: with a synthesis of their own where there is one."""
+        if not self.card.has_searched:
+            return self
+        with self._lock:
+            if self._for_searched is None:
+                self._for_searched = SearchedModel(self)
+            return self._for_searched
+
+    def for_effort(self, effort: int) -> "Model":
+        """The one that latents of this effort are chosen for and decoded with."""
+        return self.for_searched if effort >= SEARCHED_FROM else self.plain
+
+    def of_file(self, prior: str, digest: bytes) -> "Model":
+        """The one that a file of this prior, which stores this digest, is decoded with."""
+        return self.for_searched if self.card.is_searched(prior, digest) else self.plain
 
     @property
     def gain_indices(self) -> range:
@@ -148,6 +176,10 @@ class Model:
         """A copy of the synthesis transform on the processor: (ŷ/g (B, M, h, w), positions (B,)) → x̂."""
         return copy.deepcopy(self._loaded().synthesis).cpu()
 
+    def copy_of_gain(self) -> Gain:
+        """A copy of the gains."""
+        return copy.deepcopy(self._loaded().gain)
+
     @undisturbed()
     def thawed(self, name: str) -> Prior:
         """A prior in ordinary floats, differentiable; but for those of z, its densities are not filled in."""
@@ -213,6 +245,43 @@ class Model:
         return rgb
 
 
+class SearchedModel(Model):
+    """A model whose synthesis, inverse gains included, was trained on latents that the encoder searched.
+
+    Those are nearer to their predictions than rounded ones, and the errors of neighbours are made to cancel: another
+    picture is the likeliest. Analysis, gains and priors are those of the model it belongs to.
+    """
+
+    is_searched = True
+
+    def __init__(self, plain: Model):
+        super().__init__(plain.card, plain.device)
+        self._plain = plain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SearchedModel, (self._plain,)
+
+    @property
+    def plain(self) -> Model:
+        return self._plain
+
+    @property
+    def for_searched(self) -> Model:
+        return self
+
+    def prior(self, name: str) -> FrozenPrior:
+        return self._plain.prior(name)
+
+    @undisturbed()
+    def _loaded(self) -> "_Transforms":
+        plain = self._plain._loaded()
+        with self._lock:
+            if self._transforms is None:
+                with self._refusing_misfits():
+                    self._transforms = plain.changed(self._tensors(SEARCHED))
+            return self._transforms
+
+
 class _Transforms:
     """The networks that run in ordinary floats, on the processor until they are moved."""
 
@@ -227,6 +296,16 @@ class _Transforms:
     def to(self, device: str) -> None:
         self.analysis.to(device)
         self.synthesis.to(device)
+
+    def changed(self, arrays: Mapping[str, np.ndarray]) -> "_Transforms":
+        """With another synthesis and other inverse gains, by what `weights.compact_change` made of them."""
+        other = copy.copy(self)
+        for name in ("synthesis", "gain"):
+            module = copy.deepcopy(getattr(self, name)).cpu()
+            add_change(module, arrays, name)
+            setattr(other, name, module)
+        other.synthesis.to(next(self.synthesis.parameters()).device)
+        return other
 
 
 def position(gain_index: int) -> Tensor:

@@ -1,7 +1,8 @@
 """Installed models: where they are, what their cards say. Imports neither torch nor numpy.
 
 A model is a folder: `card.json`, `transforms.safetensors.gz`, `tables.safetensors.gz` (rows that its conditional priors
-share), and `<prior>.safetensors.gz` for each prior it has. The same files unpacked, without `.gz`, are as good.
+share), `<prior>.safetensors.gz` for each prior it has, and it may have `searched.safetensors.gz`: what is added to the
+synthesis for latents that the encoder searched. The same files unpacked, without `.gz`, are as good.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from jahp_gui.paths import models_dir, user_models_dir
 CARD = "card.json"
 TRANSFORMS, TABLES = "transforms", "tables"
 COMMON = (TRANSFORMS, TABLES)  # parts that every prior of a model decodes with
+SEARCHED = "searched"  # the part that pictures of searched latents are made with, too
 PACKED, PLAIN = ".safetensors.gz", ".safetensors"  # packed, 8-bit weights take a fifth less
 DEFAULT_MODEL = "psnr-13"
 # Models that shipped once, and the last release that had them. Those of their priors that a later model has unchanged
@@ -52,7 +54,8 @@ DIGEST_BYTES = 6  # of the digest, as a file stores it
 class Card:
     """What a model's `card.json` says.
 
-    files: SHA-256 in hexadecimal of `<name>.safetensors`, unpacked, for "transforms", "tables" and every prior.
+    files: SHA-256 in hexadecimal of `<name>.safetensors`, unpacked, for "transforms", "tables", every prior and, where
+    there is one, "searched".
     """
 
     model_id: str
@@ -65,7 +68,12 @@ class Card:
 
     @property
     def priors(self) -> list[str]:
-        return [name for name in self.files if name not in COMMON]
+        return [name for name in self.files if name not in (*COMMON, SEARCHED)]
+
+    @property
+    def has_searched(self) -> bool:
+        """Whether there is a synthesis of its own for searched latents."""
+        return SEARCHED in self.files
 
     @property
     def lmbda_anchors(self) -> list[float]:
@@ -76,20 +84,26 @@ class Card:
         """ "mse" or "ms-ssim"."""
         return self.config["objective"]
 
-    def digest(self, prior: str) -> bytes:
+    def digest(self, prior: str, searched: bool = False) -> bytes:
         """What a file made with this model and prior stores to name the weights: 6 bytes.
 
+        searched: of files whose picture is made by the synthesis for searched latents, where the model has one.
         Raises `UsageError` for a prior that the model does not have.
         """
         if prior not in self.priors:
             have = ", ".join(self.priors)
             raise UsageError(f"Model '{self.model_id}' has no prior '{prior}'; choose one of {have}.")
-        parts = b"".join(bytes.fromhex(self.files[name]) for name in (*COMMON, prior))
+        names = (*COMMON, prior, SEARCHED) if searched and self.has_searched else (*COMMON, prior)
+        parts = b"".join(bytes.fromhex(self.files[name]) for name in names)
         return hashlib.sha256(parts).digest()[:DIGEST_BYTES]
 
     def has_weights(self, prior: str, digest: bytes) -> bool:
         """Whether a file of `prior` that stores `digest` was made with these weights."""
-        return prior in self.priors and self.digest(prior) == digest
+        return prior in self.priors and digest in (self.digest(prior), self.digest(prior, searched=True))
+
+    def is_searched(self, prior: str, digest: bytes) -> bool:
+        """Whether the picture of such a file is made by the synthesis for searched latents."""
+        return self.has_searched and digest == self.digest(prior, searched=True)
 
     def read(self, name: str) -> bytes:
         """The verified bytes of `<name>.safetensors`, unpacked. Raises `ModelError` when missing or damaged."""

@@ -18,7 +18,7 @@ PROBES = 10  # at most, before what is refined: seven halvings of 113 gain indic
 QUICK_SHARE = 0.2  # of the time, where latents are refined
 REFINED = 5  # searches of effort 2 or 3 at most on the way to a target
 # Shares, of bytes or of dB. A target that is further off than a search moves a file is refused before it.
-REFINING_MOVES = {"bytes": 0.3, "bpp": 0.3, "psnr": 0.05}
+REFINING_MOVES = {"bytes": 0.3, "bpp": 0.3, "psnr": 0.06}
 UNITS = {"bytes": ("kB", 1000.0), "bpp": ("bpp", 1.0), "psnr": ("dB", 1.0)}
 
 
@@ -118,7 +118,7 @@ def nearest_to_target(problem: Problem, target: Target, effort: int = 0, progres
 
     def probed(gain_index: int, effort: int, share: float) -> tuple[float, Probe]:
         nonlocal done
-        at = replace(problem, gain_index=gain_index)
+        at = replace(problem, gain_index=gain_index, model=model.for_effort(effort))
         probe = Probe(at, best_latents(at, effort, lambda fraction: progress(min(done + share * fraction, 1.0))))
         done += share
         return target.reached_by(probe, lambda _: progress(min(done, 1.0))), probe

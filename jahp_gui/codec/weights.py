@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from jahp_gui.codec.errors import ModelError
 
 SCALE = ".scale"  # suffix of the array that holds the scales of an int8 one
+CHANGE_LEVELS = 10  # either side of zero, of a change of weights
 FINE = ("shortcut.", "at4.", "pixels.", "out.")  # never int8: few weights, and the last word on every pixel
 
 
@@ -35,6 +36,15 @@ def compact(module: nn.Module, prefix: str) -> dict[str, np.ndarray]:
 
 def expand(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
     """Give a module built on the meta device its weights. Raises `ModelError` where they do not fit."""
+    try:
+        module.load_state_dict(weights_of(arrays, prefix), assign=True)
+    except RuntimeError as error:
+        raise ModelError("The weights do not fit the configuration on the model's card; install it again.") from error
+    module.eval().requires_grad_(False)
+
+
+def weights_of(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
+    """The stored weights of one module in float32, by their names in it."""
     start = prefix + "."
     state: dict[str, Tensor] = {}
     for name, value in arrays.items():
@@ -43,8 +53,31 @@ def expand(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> 
             if name + SCALE in arrays:
                 weights *= arrays[name + SCALE]
             state[name.removeprefix(start)] = torch.from_numpy(weights)
-    try:
-        module.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise ModelError("The weights do not fit the configuration on the model's card; install it again.") from error
-    module.eval().requires_grad_(False)
+    return state
+
+
+def compact_change(before: nn.Module, after: nn.Module, prefix: str) -> dict[str, np.ndarray]:
+    """The arrays of what was added to a module's weights, for those that were changed, as `add_change` reads them.
+
+    Matrices have few levels: what is lost is a hundredth of what the change does.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    old = before.state_dict()
+    for name, value in after.state_dict().items():
+        change, key = (value - old[name]).detach().float().cpu().numpy(), f"{prefix}.{name}"
+        if change.ndim < 4 and change.any():
+            arrays[key] = change.astype(np.float16)
+        elif change.any():
+            scale = np.maximum(np.abs(change).max(axis=(1, 2, 3), keepdims=True), 1e-12) / CHANGE_LEVELS
+            arrays[key] = np.rint(change / scale).astype(np.int8)
+            arrays[key + SCALE] = scale.astype(np.float32)
+    return arrays
+
+
+def add_change(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+    """Add the arrays of `compact_change` to the weights of a module. Raises `ModelError` where they do not fit."""
+    state = module.state_dict()
+    for name, change in weights_of(arrays, prefix).items():
+        if name not in state or state[name].shape != change.shape:
+            raise ModelError(f"The change of '{prefix}.{name}' fits no weights of the model; install it again.")
+        state[name] += change

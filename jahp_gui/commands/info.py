@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def facts(container: Container) -> dict[str, Any]:
     header = container.header
+    prior = PRIOR_NAMES.get(header.prior_code, "")
     card, status = installed(header)
     anchors = card.lmbda_anchors if card is not None else []
     known = bool(anchors) and header.gain_index < gain_index_count(anchors)
@@ -67,6 +68,7 @@ def facts(container: Container) -> dict[str, Any]:
         "gain_index": header.gain_index,
         "model": header.model_id,
         "model_digest": header.model_digest.hex(),
+        "searched": card.is_searched(prior, header.model_digest) if card is not None else None,
         "installed": card is not None,
         "status": status,
     }
@@ -87,6 +89,7 @@ def installed(header: Header) -> tuple[Card | None, str]:
 def describe(name: str, entry: dict[str, Any]) -> list[str]:
     prior = entry["prior"] or f"unknown to this version (code {entry['prior_code']})"
     lmbda = "unknown" if entry["lmbda"] is None else f"{entry['lmbda']:.4g}"
+    searched = ", synthesis for searched latents" if entry["searched"] else ""
     return [
         name,
         f"  image   {entry['width']} × {entry['height']} pixels",
@@ -94,5 +97,5 @@ def describe(name: str, entry: dict[str, Any]) -> list[str]:
         f"  parts   header {entry['header_bytes']:,}, ẑ {entry['z_bytes']:,}, ŷ {entry['y_bytes']:,} bytes",
         f"  prior   {prior}",
         f"  λ       {lmbda} (gain index {entry['gain_index']})",
-        f"  model   {entry['model']}, digest {entry['model_digest']}, {entry['status']}",
+        f"  model   {entry['model']}, digest {entry['model_digest']}, {entry['status']}{searched}",
     ]

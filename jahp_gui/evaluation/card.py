@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jahp_gui.codec.models import CARD, read_card
+from jahp_gui.codec.models import CARD, SEARCHED, read_card
 from jahp_gui.codec.output import write_atomically
 from jahp_gui.evaluation.results import METRIC_NAMES, USUAL_INTERVAL, Metric
 
@@ -40,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def is_of(results: dict[str, Any], folder: Path) -> bool:
     """Whether an evaluation was of the weights in a model's folder."""
     card = read_card(folder)
-    digests = results["settings"]["models"].get(card.model_id, {}).get("digests", {})
+    model = results["settings"]["models"].get(card.model_id, {})
+    digests = model.get("digests", {})
     same = (prior in card.priors and card.digest(prior).hex() == digest for prior, digest in digests.items())
-    return bool(digests) and all(same)
+    return bool(digests) and all(same) and model.get("searched") == card.files.get(SEARCHED)
 
 
 def summary(card: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ JPEG, more than 35% than WebP and JPEG 2000, 8.4% than BPG; and context and hype
 
 from dataclasses import dataclass
 
+from jahp_gui.codec.choices import SEARCHED_FROM
 from jahp_gui.codec.priors import PRIORS
 from jahp_gui.evaluation.results import USUAL_INTERVAL, Comparison, Metric, Results
 
@@ -98,6 +99,7 @@ def line_ups(results: Results) -> list[LineUp]:
     priors = [curve for curve in results.curves if curve.group == "prior"]
     curves = [curve for curve in priors if not curve.effort]
     objective = {card.model_id: card.objective for card in results.plan.cards}
+    with_synthesis = {card.model_id: card.has_searched for card in results.plan.cards}
     psnr = [curve for curve in curves if objective[curve.model] == "mse"]
     found = []
     if psnr:
@@ -116,6 +118,8 @@ def line_ups(results: Results) -> list[LineUp]:
     for curve in priors:
         if curve.effort:
             title = f"Model {curve.model}, latents searched by the encoder (`jahp encode --effort {curve.effort}`)"
+            if curve.effort >= SEARCHED_FROM and with_synthesis[curve.model]:
+                title += " and decoded by the synthesis for such latents"
             claims, metrics = _ALONE[objective[curve.model]]
             found.append(LineUp(title, {"joint": curve.key}, False, claims, metrics))
     return found

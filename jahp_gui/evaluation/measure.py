@@ -115,7 +115,7 @@ class LearnedUnit:
             if effort:
                 model.forget_picture()  # a search makes its own, and is to take the time for it
             started = time.perf_counter()
-            encoded = _encode(Problem(model, rgb, y, prior, model.gain_index(lmbda)), effort)
+            encoded = _encode(Problem(model.for_effort(effort), rgb, y, prior, model.gain_index(lmbda)), effort)
             encode_seconds = analysis_seconds + time.perf_counter() - started
             started = time.perf_counter()
             decoded = decode(encoded.data, model=model, max_pixels=width * height, name=self.image.path.name)
@@ -177,7 +177,7 @@ class PictureOnceModel(Model):
     seconds_saved = 0.0
 
     def forget_picture(self) -> None:
-        self._made = None
+        self._made, self.seconds_saved = None, 0.0
 
     def synthesis(
         self,

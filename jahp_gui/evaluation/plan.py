@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jahp_gui.codec.choices import DEFAULT_PRIOR, SEARCH_VERSION
+from jahp_gui.codec.choices import DEFAULT_PRIOR, SEARCH_VERSION, SEARCHED_FROM
 from jahp_gui.codec.errors import ImageError, UsageError
 from jahp_gui.codec.images import find_images
 from jahp_gui.codec.models import Card, find_model
@@ -77,7 +77,7 @@ def series_key(model_id: str, prior: str, effort: int) -> str:
 def series_version(card: Card, prior: str, effort: int, device: str) -> str:
     """Of which weights, where latents are searched, of which search, and on which other device a learned row is."""
     search, elsewhere = f"-{SEARCH_VERSION}" if effort else "", f"-{device}" if device != "cpu" else ""
-    return card.digest(prior).hex() + search + elsewhere
+    return card.digest(prior, effort >= SEARCHED_FROM).hex() + search + elsewhere
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import jahp_gui
 from jahp_gui.codec.metrics import ms_ssim_db
+from jahp_gui.codec.models import SEARCHED
 from jahp_gui.codec.threads import available_cpus
 from jahp_gui.evaluation.curves import Point, bd_rate
 from jahp_gui.evaluation.plan import LearnedSeries, Plan
@@ -241,6 +242,7 @@ def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
             card.model_id: {
                 "title": card.title,
                 "objective": card.objective,
+                "searched": card.files.get(SEARCHED),
                 "digests": {
                     series.prior: card.digest(series.prior).hex() for series in plan.learned if series.card is card
                 },

@@ -115,8 +115,8 @@ class SurgeryController(QObject):
         self.changed.emit()
 
     def _start(self) -> None:
-        base, item = self.base, self.session.current
-        if base is None or item is None or item.size is None:
+        base, item, file = self.base, self.session.current, self.session.shown_file
+        if base is None or file is None or item is None or item.size is None:
             return
         channels = base.y_hat.shape[2]  # another model may have fewer
         edits = self.edits = tuple(
@@ -125,6 +125,7 @@ class SurgeryController(QObject):
         model, original, size = self.session.shown_model, item.original, item.size
         if model is None:
             return
+        model = model.of_file(base.choice.prior, file.container.header.model_digest)
 
         def work(job: Job) -> EditedResult:
             return operate(model, base, edits, size, original, job)

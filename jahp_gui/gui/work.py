@@ -221,7 +221,8 @@ def problem_of(analysed: Analysed, choice: Choice, mask: Mask | None) -> "Proble
     from jahp_gui.codec.effort import Problem
 
     weights = None if mask is None else mask.weights()
-    return Problem(analysed.model, analysed.original.rgb, analysed.y, choice.prior, choice.gain_index, weights)
+    model = analysed.model.for_effort(choice.effort)
+    return Problem(model, analysed.original.rgb, analysed.y, choice.prior, choice.gain_index, weights)
 
 
 def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> np.ndarray | None:
@@ -263,7 +264,7 @@ def write_file(
     """
     from jahp_gui.codec.codec import encode_y, encode_y_hat
 
-    model = analysed.model
+    model = analysed.model.for_effort(choice.effort)
     width, height = analysed.original.size
     setting = height, width, choice.prior, choice.gain_index
     if found is None:

@@ -25,10 +25,6 @@ class TrainConfig:
     only_synthesis: bool = False  # true: the latents stay as they are, only what makes pictures of them learns
     crop: int = 128
     batch: int = 16  # per process
-    searched: tuple[
-        str, ...
-    ] = ()  # files of `training.searched`: crops with the latents that the encoder's search writes
-    searched_share: float = 0.5  # of the crops of a batch, where there are such files
     scales_per_image: int = 2
     smallest_scale: float = 0.45
     learning_rate: float = 8e-4
@@ -45,11 +41,6 @@ class TrainConfig:
     validate_minutes: float = 20.0
     seed: int = 1
     model: ModelConfig = field(default_factory=ModelConfig)
-
-    @property
-    def n_searched(self) -> int:
-        """How many crops of a batch are searched ones."""
-        return round(self.batch * self.searched_share) if self.searched else 0
 
     @classmethod
     def load(cls, path: str | Path) -> "TrainConfig":
@@ -92,14 +83,6 @@ class TrainConfig:
             "priors": (self.priors and {*self.priors} <= {*priors}, f"one or more of {', '.join(priors)}"),
             "crop": (self.crop > 0 and self.crop % 64 == 0, "a multiple of 64"),
             "batch": (self.batch > 0, "1 or more"),
-            "searched_share": (
-                not self.searched or 0 < self.n_searched < self.batch,
-                "such that a batch has searched crops and others",
-            ),
-            "searched": (
-                not self.searched or self.only_anchor is None,
-                "left out where only_anchor is given: its crops have anchors of their own",
-            ),
             "scales_per_image": (self.scales_per_image > 0, "1 or more"),
             "smallest_scale": (0 < self.smallest_scale <= 1, "above 0 and at most 1"),
             "learning_rate, fast_learning_rate and muon_learning_rate": (

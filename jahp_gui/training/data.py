@@ -4,7 +4,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -13,10 +12,6 @@ from torch import Tensor
 
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.images import find_images, load_image
-from jahp_gui.codec.transforms import STRIDE
-from jahp_gui.training.config import TrainConfig
-
-ARRAYS = ("pixels", "latents", "anchors")  # of a file of searched crops
 
 
 def image_files(folders: tuple[str, ...]) -> list[Path]:
@@ -84,46 +79,6 @@ class CropSource:
         # One number a row and a column goes to the device, not one a pixel.
         index = down.to(self.device)[:, :, None] + across.to(self.device)[:, None, :]
         return self.pixels[index].permute(0, 3, 1, 2).float() / 255
-
-
-class SearchedCrops:
-    """Crops with the latents that a search wrote for them, from files of `training.searched`.
-
-    pixels: uint8 (N, crop, crop, 3). latents: int16 (N, h, w, M). anchors: int64 (N,), the gain positions.
-    """
-
-    def __init__(self, config: TrainConfig):
-        """All of its files. Raises `UsageError` for what is no such file, and for crops or latents of other sizes."""
-        parts: list[dict[str, np.ndarray]] = []
-        side, channels, anchors = config.crop, config.model.latent_channels, len(config.model.lmbda_anchors)
-        for path in config.searched:
-            try:
-                with np.load(path) as file:
-                    part = {name: file[name] for name in ARRAYS}
-                shapes = [array.shape[1:] for array in part.values()]
-            except (OSError, EOFError, TypeError, ValueError, KeyError, BadZipFile) as error:
-                raise UsageError(
-                    f"{path} holds no searched crops ({error}); make it by jahp_gui.training.searched."
-                ) from error
-            expected = [(side, side, 3), (side // STRIDE, side // STRIDE, channels), ()]
-            if shapes != expected or not (part["anchors"] >= 0).all() or not (part["anchors"] < anchors).all():
-                raise UsageError(
-                    f"{path} has crops of another size than the configuration's, or latents of another model; make it "
-                    f"by jahp_gui.training.searched with --crop {side}."
-                )
-            parts.append(part)
-        self.pixels, self.latents, self.anchors = (
-            torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in ARRAYS
-        )
-
-    def batch(self, count: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops float32 (count, 3, crop, crop) in [0, 1], gain positions (count,) and latents (count, M, h, w)."""
-        chosen = torch.randint(len(self.pixels), (count,), generator=generator)
-        x = self.pixels[chosen].to(device).permute(0, 3, 1, 2).float() / 255
-        latents = self.latents[chosen].to(device).permute(0, 3, 1, 2).float()
-        position = self.anchors[chosen].to(device).float()
-        last = torch.channels_last
-        return x.contiguous(memory_format=last), position, latents.contiguous(memory_format=last)
 
 
 def klt_basis(source: CropSource, components: int, batches: int = 40) -> Tensor:

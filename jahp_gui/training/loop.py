@@ -21,7 +21,7 @@ from jahp_gui import windows
 from jahp_gui.codec.errors import OutputError, UsageError
 from jahp_gui.codec.images import load_image
 from jahp_gui.training.config import TrainConfig
-from jahp_gui.training.data import CropSource, SearchedCrops, image_files, klt_basis
+from jahp_gui.training.data import CropSource, image_files, klt_basis
 from jahp_gui.training.objective import Phase, TrainingModel
 from jahp_gui.training.optimizer import Optimizer
 from jahp_gui.training.thaw import thaw
@@ -117,7 +117,6 @@ class Run:
     ):
         self.config, self.source, self.device, self.rank, self.say = config, source, device, rank, say
         self.world, self.stopping = world, False
-        self.searched = SearchedCrops(config) if config.searched else None
         self.norms = torch.zeros((), device=device)  # the sum of all gradients' norms: no number once one was none
         torch.manual_seed(config.seed)
         self.model = TrainingModel(config.model, config.priors)
@@ -232,14 +231,13 @@ class Run:
         seed = (config.seed * 1_000_003 + self.step) * 64 + self.rank
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        n_searched = config.n_searched
-        x = self.source.batch(config.batch - n_searched, generator).contiguous(memory_format=torch.channels_last)
-        position = positions(config, generator)[: len(x)].to(self.device)
+        x = self.source.batch(config.batch, generator).contiguous(memory_format=torch.channels_last)
+        position = positions(config, generator).to(self.device)
         self.optimizer.set_progress(progress, config.warmup)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            losses = self.model(x, position, phase_at(config, progress))
         self.optimizer.zero_grad()
-        losses = self.backward(len(x) / config.batch, x, position)
-        if self.searched is not None:
-            losses += self.backward(n_searched / config.batch, *self.searched.batch(n_searched, generator, self.device))
+        losses.total.backward()
         self.average_gradients()
         self.norms += nn.utils.clip_grad_norm_(self.model.parameters(), config.clip, foreach=True)
         self.optimizer.step()
@@ -248,15 +246,7 @@ class Run:
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()
         torch._foreach_lerp_(list(self.ema.values()), [state[name] for name in self.ema], 1 - decay)
-        return losses
-
-    def backward(self, share: float, x: Tensor, position: Tensor, latents: Tensor | None = None) -> Tensor:
-        """Gradients of a part of the batch; (loss, λ·D, rate of each prior), its share of the batch's."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            losses = self.model(x, position, phase_at(self.config, self.progress()), latents)
-        (share * losses.total).backward()
-        parts = [losses.total.detach()[None], losses.distortion.detach()[None], losses.rate.detach()]
-        return share * torch.cat(parts)
+        return torch.cat([losses.total.detach()[None], losses.distortion.detach()[None], losses.rate.detach()])
 
     def average_gradients(self) -> None:
         """The mean of all ranks' gradients, on every rank.

@@ -34,22 +34,16 @@ class TrainingModel(nn.Module):
                 self.analysis.shortcut.weight.copy_(basis[:, :, None, None])
                 self.synthesis.shortcut.weight.copy_(basis.T[:, :, None, None])
 
-    def forward(self, x: Tensor, position: Tensor, phase: "Phase", latents: Tensor | None = None) -> "Losses":
-        """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,).
-
-        latents: integers (B, M, h, w) that a search has written for the crops; else those of the analysis transform.
-        """
+    def forward(self, x: Tensor, position: Tensor, phase: "Phase") -> "Losses":
+        """Balanced rate–distortion loss of crops x (B, 3, H, W) in [0, 1] at gain positions (B,)."""
         moves = phase.train_transforms and not phase.only_synthesis
         with torch.set_grad_enabled(moves and torch.is_grad_enabled()):
             gain = self.gain.gain(position)
-            if latents is None:
-                gained = self.analysis(x) * gain[:, :, None, None]
-                y_hat = rounded(gained)
-                y = y_hat if phase.straight_through else noisy(gained)
-            else:
-                y = y_hat = rounded(latents)  # which also says that ẑ is rounded
+            gained = self.analysis(x) * gain[:, :, None, None]
         lmbda = torch.exp(interpolate(self.log_lmbda, position))[:, 0]
         pixels = x.shape[2] * x.shape[3]
+        y_hat = rounded(gained)
+        y = y_hat if phase.straight_through else noisy(gained)
         keep = (torch.rand(len(x), device=x.device) >= phase.hide_context).float() if phase.hide_context > 0 else None
         rate, error = torch.zeros_like(lmbda)[None], torch.zeros_like(lmbda)
         if not phase.only_synthesis:

@@ -1,8 +1,8 @@
-"""Training crops with the latents that the encoder's search writes for them, for decoders to learn from.
+"""Training crops with the latents that the encoder's search writes for them, for `searched_synthesis` to learn from.
 
     python -m jahp_gui.training.searched MODEL OUT.npz FOLDER... [--minutes 20] [--crop 256] [--effort 2] [--seed 1]
 
-MODEL's joint prior is searched at one anchor λ a crop. `searched` in a configuration names such files.
+MODEL's joint prior is searched at one anchor λ a crop, with the synthesis that decodes such files now.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
 from jahp_gui.commands.common import check_output
 from jahp_gui.training.data import CropSource
 
+ARRAYS = ("pixels", "latents", "anchors")  # of a file, see `search_crops`
 SCALES, SMALLEST_SCALE = 1, 0.45  # of each image, as the configurations have it
 
 
@@ -35,7 +36,8 @@ def search_crops(model: Model, source: CropSource, effort: int, seed: int, secon
         x = source.batch(1, generator)[0]
         rgb = x.mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
         anchor = int(torch.randint(len(model.config.lmbda_anchors), (), generator=generator))
-        problem = Problem(model, rgb, model.analysis(rgb), DEFAULT_PRIOR, STEPS_PER_ANCHOR * anchor)
+        gain_index = STEPS_PER_ANCHOR * anchor
+        problem = Problem(model.for_effort(effort), rgb, model.analysis(rgb), DEFAULT_PRIOR, gain_index)
         pixels.append(rgb)
         latents.append(best_latents(problem, effort))
         anchors.append(anchor)

@@ -480,7 +480,7 @@ def test_a_model_without_the_wanted_prior_is_used_with_one_it_has(
     wait_for_file(qtbot, explorer)
     assert explorer.session.choice.prior == "mean-scale-hyperprior"
     prior = window_of(explorer).codec.prior
-    assert [prior.itemData(index) for index in range(prior.count())] == list(card.files)[2:]
+    assert [prior.itemData(index) for index in range(prior.count())] == card.priors
 
 
 def test_an_image_that_could_not_be_read_does_not_come_back(
