@@ -1,3 +1,3 @@
 """JAHP Explorer: learned image compression with joint autoregressive and hierarchical priors."""
 
-__version__ = "0.15.1"
+__version__ = "0.16.0"

@@ -84,20 +84,21 @@ RECORDED = json.loads((GOLDEN / "shipped" / "recorded.json").read_text())
 
 
 @pytest.mark.parametrize(
-    ("card", "prior"),
-    [(card, prior) for card in SHIPPED for prior in card.priors],
-    ids=lambda value: value if isinstance(value, str) else value.model_id,
+    ("card", "prior", "effort"),
+    [(card, prior, 0) for card in SHIPPED for prior in card.priors] + [(card, "joint", 2) for card in SHIPPED],
+    ids=lambda value: value.model_id if isinstance(value, Card) else value,
 )
-def test_shipped_models_decode_their_golden_files_to_as_good_a_picture(card: Card, prior: str) -> None:
+def test_shipped_models_decode_their_golden_files_to_as_good_a_picture(card: Card, prior: str, effort: int) -> None:
     """Latents to the last bit; size and PSNR as they were, whatever else has changed in transforms and gains."""
-    name = f"{card.model_id}-{prior}"
+    name = f"{card.model_id}-{prior}" + (f"-effort-{effort}" if effort else "")
     data, recorded, rgb = (GOLDEN / "shipped" / f"{name}.jahp").read_bytes(), RECORDED[name], golden_photo()
     decoded = decode(data)
     assert hashlib.sha256(decoded.y_hat.astype("<i4").tobytes()).hexdigest() == recorded["y_hat"]
     assert np.abs(decoded.y_hat).max() > 10
     assert metrics.psnr(rgb, decoded.rgb) == pytest.approx(recorded["psnr"], abs=0.05)
     gain_index = decoded.container.header.gain_index
-    again = encode(decoded.model, rgb, prior=prior, lmbda=decoded.model.lmbda(gain_index))
+    assert decoded.model.is_searched is (effort == 2)
+    again = encode(decoded.model, rgb, prior=prior, lmbda=decoded.model.lmbda(gain_index), effort=effort)
     assert len(again.data) == pytest.approx(len(data), rel=0.01)
     assert metrics.psnr(rgb, decode(again.data).rgb) == pytest.approx(recorded["psnr"], abs=0.05)
 

@@ -59,7 +59,7 @@ def test_a_card_gets_the_results_of_its_own_priors_on_what_they_were_trained_for
             "kodak": True,
             "images": 24,
             "command": "jahp evaluate",
-            "models": {"m": {"digests": {"joint": tiny.digest("joint").hex()}}},
+            "models": {"m": {"digests": {"joint": tiny.digest("joint").hex()}, "searched": tiny.files["searched"]}},
         },
         "averages": [{"codec": "m/joint", "bpp": 0.123456}, {"codec": "jpeg420", "bpp": 1.0}],
         "bd_rates": [

@@ -86,7 +86,8 @@ def test_files_of_rounded_latents_are_what_they_were(
     before = Model.load(plain_folder)
     assert before.for_effort(2) is before and not before.is_searched
     old = [encode(before, rgb, lmbda=LMBDA, effort=effort) for effort in (0, 2)]
-    assert encode(tiny_model, rgb, lmbda=LMBDA).data == old[0].data
+    for model in (tiny_model, tiny_model.for_searched):
+        assert encode(model, rgb, lmbda=LMBDA).data == old[0].data
     for encoded in old:  # those of effort 2, too, name the synthesis that they were written for
         assert np.array_equal(decode(encoded.data, model=tiny_model).rgb, decode(encoded.data, model=before).rgb)
     new = encode(tiny_model, rgb, lmbda=LMBDA, effort=2)
@@ -170,8 +171,7 @@ def test_it_learns_from_what_the_search_writes(
     crops = searched_synthesis.load_crops([out], model.config)
     loss = searched_synthesis.mean_loss(searched_synthesis.SynthesisInTraining(model), crops)
     assert loss == pytest.approx(first, abs=1e-4), "the synthesis of rounded latents stays"
-    stored = searched_synthesis.SynthesisInTraining(model)
-    stored.synthesis, stored.gain = model.for_searched.copy_of_synthesis(), model.for_searched.copy_of_gain()
+    stored = searched_synthesis.SynthesisInTraining(model.for_searched)
     assert searched_synthesis.mean_loss(stored, crops) == pytest.approx(last, rel=0.01)
     settings = {"models": {"tiny": {"digests": {"joint": model.card.digest("joint").hex()}}}}
     assert is_of({"settings": settings}, before.card.folder) is False

@@ -106,12 +106,11 @@ def encode(
     model's files are damaged.
     """
     watch = Stopwatch()
-    gain_index = model.gain_index(lmbda)
+    model, gain_index = model.for_effort(effort), model.gain_index(lmbda)
     with watch("transforms"):
         y = model.analysis(rgb)
     if effort or weights is not None:
-        problem = Problem(model.for_effort(effort), rgb, y, prior, gain_index, weights)
-        return encode_searched(problem, effort, watch, progress)
+        return encode_searched(Problem(model, rgb, y, prior, gain_index, weights), effort, watch, progress)
     y_hat = model.quantise(y, gain_index)
     del y  # twice as large
     return encode_y_hat(model, y_hat, rgb.shape[0], rgb.shape[1], prior, gain_index, watch)

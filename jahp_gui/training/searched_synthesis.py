@@ -85,7 +85,7 @@ class SynthesisInTraining(nn.Module):
     def __init__(self, model: Model):
         super().__init__()
         self.objective = model.card.objective
-        self.synthesis, self.gain = model.plain.copy_of_synthesis(), model.plain.copy_of_gain()
+        self.synthesis, self.gain = model.copy_of_synthesis(), model.copy_of_gain()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("log_lmbda", torch.tensor(model.config.lmbda_anchors).log()[:, None])
         for name, value in self.named_parameters():
@@ -111,8 +111,11 @@ def learns(name: str, value: Tensor) -> bool:
 
 
 def train(model: Model, crops: Crops, validation: Crops, seconds: float, seed: int = 1) -> SynthesisInTraining:
-    """Adam with a cosine over the time there is; says what validation says before, now and then, and after."""
-    network = SynthesisInTraining(model)
+    """Adam with a cosine over the time there is; says what validation says before, now and then, and after.
+
+    A part that the model has already is trained further.
+    """
+    network = SynthesisInTraining(model.for_searched)
     learning = [value for value in network.parameters() if value.requires_grad]
     groups = [
         {"params": [value for value in learning if (value.ndim < 4) is is_fast], "peak": rate}
@@ -155,7 +158,7 @@ def add_part(model: Model, network: SynthesisInTraining, run: dict[str, Any]) ->
 
     Results on the card stay: those of effort 0 are what they were, and the others name the digest they are of.
     """
-    plain, folder = SynthesisInTraining(model), model.card.folder
+    plain, folder = SynthesisInTraining(model.plain), model.card.folder
     arrays: dict[str, np.ndarray] = {}
     for name in ("synthesis", "gain"):
         arrays |= compact_change(getattr(plain, name), getattr(network, name), name)
@@ -176,7 +179,8 @@ def main() -> None:
     model = Model.load(args.model)
     crops, validation = load_crops(args.crops, model.config), load_crops(args.validation, model.config)
     network = train(model, crops, validation, 60 * args.minutes, args.seed)
-    run = {"crops": len(crops.pixels), "minutes": args.minutes, "learning_rate": LEARNING_RATE, "batch": BATCH}
+    run = {"crops": len(crops.pixels), "minutes": args.minutes}
+    run |= {"learning_rate": LEARNING_RATE, "fast_learning_rate": FAST_RATE, "batch": BATCH}
     add_part(model, network, run)
 
 

@@ -25,9 +25,11 @@ def main() -> None:
     for card in installed_models():
         if card.folder.parent != models_dir():
             continue
-        for number, prior in enumerate(card.priors):
-            name = f"{card.model_id}-{prior}"
-            data = encode(Model(card), rgb, prior=prior, lmbda=card.lmbda_anchors[3 + number]).data
+        searched = [("joint", 2)] if card.has_searched else []
+        for number, (prior, effort) in enumerate([*((prior, 0) for prior in card.priors), *searched]):
+            name = f"{card.model_id}-{prior}" + (f"-effort-{effort}" if effort else "")
+            lmbda = card.lmbda_anchors[(3 + number) % len(card.lmbda_anchors)]
+            data = encode(Model(card), rgb, prior=prior, lmbda=lmbda, effort=effort).data
             (HERE / "shipped" / f"{name}.jahp").write_bytes(data)
             decoded = decode(data)
             recorded[name] = {

@@ -110,9 +110,9 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
     from jahp_gui.codec.effort.rounding import rounded
 
     steps = STEPS.get(effort, 0)
-    # Beside the steps that may follow, rounding is nothing. To a synthesis for searched latents rounded ones look wrong,
-    # and so would the curvature that is read off them.
+    # To a synthesis for searched latents rounded ones look wrong, and so would the curvature that is read off them.
     plain = replace(problem, model=problem.model.plain)
+    # Beside the steps that may follow, rounding is nothing.
     y_hat, curvature = rounded(plain, (lambda _: progress(0.0)) if steps else progress)
     yield Candidate(y_hat, 0.0 if steps else 1.0)
     if steps:
