@@ -111,51 +111,69 @@ def nearest_to_target(problem: Problem, target: Target, effort: int = 0, progres
     """
     if target.kind not in UNITS or not 0 < target.value < math.inf:
         raise UsageError(f"A target is a positive number of {', '.join(UNITS)}, not {target.value} of {target.kind}.")
-    model = problem.model
-    tried: dict[int, float] = {}
-    best: tuple[int, Probe] | None = None  # of those tried
-    done, quick_share = 0.0, QUICK_SHARE if effort > 1 else 1.0
+    search = _Bisection(problem, target, effort, progress)
+    start = search.nearest(target)
+    if effort > 1:
+        return search.refined(start)
+    gain_index, probe = search.best
+    target.refuse_far(search.reached(gain_index), problem.model.lmbda(gain_index))
+    return probe
 
-    def probed(gain_index: int, effort: int, share: float) -> tuple[float, Probe]:
-        nonlocal done
-        at = replace(problem, gain_index=gain_index, model=model.for_effort(effort))
-        probe = Probe(at, best_latents(at, effort, lambda fraction: progress(min(done + share * fraction, 1.0))))
-        done += share
-        return target.reached_by(probe, lambda _: progress(min(done, 1.0))), probe
 
-    def reached(gain_index: int) -> float:
-        nonlocal best
-        if gain_index not in tried:
-            tried[gain_index], probe = probed(gain_index, min(effort, 1), quick_share / PROBES)
-            if best is None or target.preference(tried[gain_index]) < target.preference(tried[best[0]]):
-                best = gain_index, probe
-        return tried[gain_index]
+class _Bisection:
+    """What gain indices reach, each tried once with an effort of 1 at most, and then some with the effort asked for."""
 
-    def nearest(aim: Target) -> int:
-        low, high = 0, len(model.gain_indices) - 1
-        while low < high:  # the first index that reaches the target; both measures rise with it, small dips aside
+    best: tuple[int, Probe]  # of those tried, from the first on
+
+    def __init__(self, problem: Problem, target: Target, effort: int, progress: Progress):
+        self.problem, self.target, self.effort, self.progress = problem, target, effort, progress
+        self._tried: dict[int, float] = {}
+        self._done, self._quick_share = 0.0, QUICK_SHARE if effort > 1 else 1.0
+
+    def nearest(self, aim: Target) -> int:
+        """The gain index, tried or not yet, that comes nearest to an aim."""
+        indices = self.problem.model.gain_indices
+        low, high = 0, len(indices) - 1
+        while low < high:  # the first index that reaches it; both measures rise with it, small dips aside
             middle = (low + high) // 2
-            if reached(middle) < aim.value:
+            if self.reached(middle) < aim.value:
                 low = middle + 1
             else:
                 high = middle
-        around = [gain_index for gain_index in (low - 1, low, low + 1) if gain_index in model.gain_indices]
-        return min({*tried, *around}, key=lambda gain_index: aim.preference(reached(gain_index)))
+        around = [gain_index for gain_index in (low - 1, low, low + 1) if gain_index in indices]
+        return min({*self._tried, *around}, key=lambda gain_index: aim.preference(self.reached(gain_index)))
 
-    start = nearest(target)
-    if effort <= 1 and best is not None:
-        target.refuse_far(tried[best[0]], model.lmbda(best[0]))
-        return best[1]
-    if abs(reached(start) / target.value - 1) > REFINING_MOVES[target.kind]:
-        target.refuse_far(reached(start), model.lmbda(start))
-    aim = target
-    refined: dict[int, tuple[float, Probe]] = {}
-    while len(refined) < REFINED and (gain_index := nearest(aim)) not in refined:
-        refined[gain_index] = value, _ = probed(gain_index, effort, (1 - QUICK_SHARE) / REFINED)
-        if math.inf in (value, reached(gain_index)):  # of a PSNR: no other aim follows from it
-            break
-        aim = replace(target, value=target.value * reached(gain_index) / value)
-    found = min(refined, key=lambda gain_index: target.preference(refined[gain_index][0]))
-    value, probe = refined[found]
-    target.refuse_far(value, model.lmbda(found))
-    return probe
+    def reached(self, gain_index: int) -> float:
+        """What there is at a gain index of what is aimed at."""
+        if gain_index not in self._tried:
+            value, probe = self._probed(gain_index, min(self.effort, 1), self._quick_share / PROBES)
+            is_first, self._tried[gain_index] = not self._tried, value
+            if is_first or self.target.preference(value) < self.target.preference(self._tried[self.best[0]]):
+                self.best = gain_index, probe
+        return self._tried[gain_index]
+
+    def refined(self, start: int) -> Probe:
+        """Of the whole effort, from the gain index that is the nearest without."""
+        target, lmbda = self.target, self.problem.model.lmbda
+        if abs(self.reached(start) / target.value - 1) > REFINING_MOVES[target.kind]:
+            target.refuse_far(self.reached(start), lmbda(start))
+        aim = target
+        found: dict[int, tuple[float, Probe]] = {}
+        while len(found) < REFINED and (gain_index := self.nearest(aim)) not in found:
+            found[gain_index] = value, _ = self._probed(gain_index, self.effort, (1 - QUICK_SHARE) / REFINED)
+            if math.inf in (value, self.reached(gain_index)):  # of a PSNR: no other aim follows from it
+                break
+            aim = replace(target, value=target.value * self.reached(gain_index) / value)
+        gain_index = min(found, key=lambda gain_index: target.preference(found[gain_index][0]))
+        value, probe = found[gain_index]
+        target.refuse_far(value, lmbda(gain_index))
+        return probe
+
+    def _probed(self, gain_index: int, effort: int, share: float) -> tuple[float, Probe]:
+        """share: of the whole search's time that this takes."""
+        model = self.problem.model.for_effort(effort)
+        at = replace(self.problem, gain_index=gain_index, model=model)
+        y_hat = best_latents(at, effort, lambda fraction: self.progress(min(self._done + share * fraction, 1.0)))
+        self._done += share
+        probe = Probe(at, y_hat)
+        return self.target.reached_by(probe, lambda _: self.progress(min(self._done, 1.0))), probe
