@@ -24,7 +24,7 @@ from jahp_gui.codec.codec import (
     encode_y_hat,
 )
 from jahp_gui.codec.container import Header
-from jahp_gui.codec.effort import Problem, best_latents
+from jahp_gui.codec.effort import Candidate, Problem, best_found
 from jahp_gui.codec.errors import (
     ContainerError,
     DigestError,
@@ -194,18 +194,18 @@ def test_a_target_is_met_by_the_refined_file_and_not_by_the_one_it_comes_from(
     refined: list[int] = []
     moved = 0
 
-    def search(problem: Problem, effort: int, progress: Progress) -> np.ndarray:
+    def search(problem: Problem, effort: int, progress: Progress) -> Candidate:
         nonlocal moved
         moved = problem.gain_index
         if effort > 1:
             refined.append(problem.gain_index)
             moved = min(problem.gain_index + 6, 112)
-        return best_latents(replace(problem, gain_index=moved), 0)
+        return best_found(replace(problem, gain_index=moved), 0)
 
     def found(n_bytes: float) -> int:
         return len(encode_to_target(tiny_model, rgb, Target("bytes", n_bytes), effort=2).data)
 
-    monkeypatch.setattr(target, "best_latents", search)
+    monkeypatch.setattr(target, "best_found", search)
     probe = target.Probe
     monkeypatch.setattr(target, "Probe", lambda problem, y_hat: probe(replace(problem, gain_index=moved), y_hat))
     assert found(wanted) == pytest.approx(wanted, rel=0.02)
@@ -222,17 +222,20 @@ def test_a_psnr_that_no_search_reaches_is_refused_before_it(tiny_model: Model, m
     rgb = photo(64, 64)
     largest = metrics.psnr(rgb, decode(encode(tiny_model, rgb, lmbda=0.2, effort=1).data, model=tiny_model).rgb)
 
-    def search(problem: Problem, effort: int, progress: Progress) -> np.ndarray:
+    def search(problem: Problem, effort: int, progress: Progress) -> Candidate:
         assert effort == 1
-        return best_latents(problem, 0)
+        return best_found(problem, 0)
 
-    monkeypatch.setattr(target, "best_latents", search)
+    monkeypatch.setattr(target, "best_found", search)
     with pytest.raises(UsageError, match="nearest is less"):
         encode_to_target(tiny_model, rgb, Target("psnr", 1.2 * largest), effort=3)
 
 
 def test_a_refined_file_without_any_error_ends_the_search(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "best_latents", lambda problem, effort, progress: np.full((4, 4, 1), effort))
+    def search(problem: Problem, effort: int, progress: Progress) -> Candidate:
+        return Candidate(np.full((4, 4, 1), effort), 1.0, problem.model)
+
+    monkeypatch.setattr(target, "best_found", search)
 
     def reached(self: Target, probe: target.Probe, progress: Progress) -> float:
         return math.inf if probe.y_hat.max() > 1 else 30 + probe.problem.gain_index / 10

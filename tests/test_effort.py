@@ -22,7 +22,7 @@ from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.codec import decode, encode, encode_searched
 from jahp_gui.codec.distortion import distortion, distortion_of_picture, seen
-from jahp_gui.codec.effort import STEPS, Candidate, Problem, best_latents, ignore, mean_field, search
+from jahp_gui.codec.effort import STEPS, Candidate, Problem, best_found, ignore, mean_field, search
 from jahp_gui.codec.effort.rounding import Curvature, magnitude_bits, rounded
 from jahp_gui.codec.effort.soft_codec import Latents, SoftCodec, TabledBits
 from jahp_gui.codec.effort.window import Window
@@ -165,10 +165,12 @@ def test_stopping_early_keeps_a_valid_file(tiny_model: Model, rgb: np.ndarray, f
     # Nothing of autograd is left in this thread, though the search is not over.
     assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
     assert early.fraction < 0.7
-    assert problem.cost(early.y_hat) < problem.cost(tiny_model.quantise(problem.y, GAIN_INDEX))
+    assert dataclasses.replace(problem, model=early.model).cost(early.y_hat) < problem.cost(
+        tiny_model.quantise(problem.y, GAIN_INDEX)
+    )
 
 
-def test_only_the_best_latents_are_kept(
+def test_only_the_best_found_are_kept(
     tiny_model: Model, rgb: np.ndarray, few_steps: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of a large image are tens of megabytes, and a search finds hundreds."""
@@ -182,9 +184,7 @@ def test_only_the_best_latents_are_kept(
             del candidate
             alive.append(sum(known() is not None for known in found))
 
-    monkeypatch.setattr(
-        sys.modules[best_latents.__module__], "search", watched
-    )  # the package has a function of its name
+    monkeypatch.setattr(sys.modules[best_found.__module__], "search", watched)  # the package has a function of its name
     encode_searched(problem_of(tiny_model, rgb), 2)
     assert len(found) > 3 and max(alive) == 1
 
@@ -379,7 +379,7 @@ def test_a_search_can_be_stopped_while_its_result_is_made_sure_of(
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        best_latents(problem_of(model, rgb), effort, stop)
+        best_found(problem_of(model, rgb), effort, stop)
 
 
 def test_what_cannot_be_searched_is_said(tiny_model: Model, rgb: np.ndarray) -> None:

@@ -85,7 +85,8 @@ RECORDED = json.loads((GOLDEN / "shipped" / "recorded.json").read_text())
 
 @pytest.mark.parametrize(
     ("card", "prior", "effort"),
-    [(card, prior, 0) for card in SHIPPED for prior in card.priors] + [(card, "joint", 2) for card in SHIPPED],
+    [(card, prior, 0) for card in SHIPPED for prior in card.priors]
+    + [(card, "joint", 2) for card in SHIPPED if card.has_searched],
     ids=lambda value: value.model_id if isinstance(value, Card) else value,
 )
 def test_shipped_models_decode_their_golden_files_to_as_good_a_picture(card: Card, prior: str, effort: int) -> None:
@@ -99,7 +100,8 @@ def test_shipped_models_decode_their_golden_files_to_as_good_a_picture(card: Car
     gain_index = decoded.container.header.gain_index
     assert decoded.model.is_searched is (effort == 2)
     again = encode(decoded.model, rgb, prior=prior, lmbda=decoded.model.lmbda(gain_index), effort=effort)
-    assert len(again.data) == pytest.approx(len(data), rel=0.01)
+    # A search steps in bfloat16 where the processor has it.
+    assert len(again.data) == pytest.approx(len(data), rel=0.01 if effort == 0 else 0.03)
     assert metrics.psnr(rgb, decode(again.data).rgb) == pytest.approx(recorded["psnr"], abs=0.05)
 
 

@@ -104,6 +104,33 @@ def test_a_search_is_of_the_picture_that_will_be_decoded(tiny_model: Model, rgb:
     assert np.array_equal(picture, tiny_model.for_searched.synthesis(encoded.y_hat, problem.gain_index, 100, 70))
 
 
+@pytest.mark.parametrize("kind", ["flat", "steps", "waves"])
+def test_what_no_step_betters_keeps_the_plain_synthesis(tiny_model: Model, rgb: np.ndarray, kind: str) -> None:
+    pictures = {"flat": np.full((80, 80, 3), 90, np.uint8), "steps": np.zeros((80, 80, 3), np.uint8), "waves": rgb}
+    picture = pictures[kind]
+    if kind == "steps":
+        picture[:, 40:] = 255
+    costs = []
+    for effort in (1, 2):
+        decoded = decode(encode(tiny_model, picture, lmbda=LMBDA, effort=effort).data)
+        y = tiny_model.analysis(picture)
+        problem = Problem(decoded.model, picture, y, "joint", decoded.container.header.gain_index)
+        costs.append(problem.cost(decoded.y_hat))
+    assert costs[1] <= costs[0]
+
+
+def test_a_model_that_gets_the_part_later_is_read_again(plain_folder: Path, rgb: np.ndarray) -> None:
+    model = Model.load(plain_folder)
+    old = encode(model, rgb, lmbda=LMBDA, effort=2).data
+    picture = decode(old).rgb  # by the model as it was, which is kept
+    network = searched_synthesis.SynthesisInTraining(model)
+    network.gain.log_inverse.data += 0.05
+    searched_synthesis.add_part(model, network, {})
+    new = encode_y_hat(Model.load(plain_folder).for_searched, decode(old).y_hat, 100, 70, "joint", 48).data
+    assert decode(new).model.is_searched and not np.array_equal(decode(new).rgb, picture)
+    assert np.array_equal(decode(old).rgb, picture)
+
+
 def test_a_target_is_refined_with_it(tiny_model: Model, rgb: np.ndarray) -> None:
     target = Target("bytes", len(encode(tiny_model, rgb, lmbda=LMBDA).data))
     for effort in (1, 2):
@@ -134,7 +161,7 @@ def test_a_part_that_does_not_fit_is_refused_by_name(tiny_model: Model, plain_fo
     network.gain.log_inverse.data += 0.1
     searched_synthesis.add_part(model, network, {})
     path = plain_folder / f"{SEARCHED}.safetensors.gz"
-    assert encode(Model.load(plain_folder), rgb, lmbda=LMBDA, effort=2)
+    assert encode(Model.load(plain_folder), rgb, lmbda=LMBDA, effort=1)
     content = json.loads((plain_folder / CARD).read_text())
     wrong = searched_synthesis.write_part(plain_folder, SEARCHED, {"gain.log_inverse": np.zeros((8, 3), np.float16)})
     (plain_folder / CARD).write_text(json.dumps(content | {"files": content["files"] | {SEARCHED: wrong}}))
@@ -160,12 +187,20 @@ def test_it_learns_from_what_the_search_writes(
     assert capsys.readouterr().out.endswith(f" crops in {out}\n")
     with pytest.raises(OutputError, match="exists already"):
         searched.main()
-    command = ["searched_synthesis", str(plain_folder), str(out), "--validation", str(out), "--minutes", "0.05"]
-    monkeypatch.setattr(sys, "argv", command)
+    command = ["searched_synthesis", str(plain_folder), str(out), "--validation", str(out), "--minutes"]
+    monkeypatch.setattr(sys, "argv", [*command, "0"])
     before = Model.load(plain_folder)
+    with pytest.raises(UsageError, match="no better than before"):
+        searched_synthesis.main()
+    assert not read_card(plain_folder).has_searched
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", [*command, "0.05"])
     searched_synthesis.main()
     first, *_, last = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines())
-    assert last < 0.99 * first
+    assert last < first
+    with pytest.raises(SystemExit):
+        searched_synthesis.main()
+    assert "--force replaces it" in capsys.readouterr().err
     model = Model.load(plain_folder)
     assert model.card.has_searched and model.card.training["searched"]["minutes"] == 0.05
     crops = searched_synthesis.load_crops([out], model.config)
@@ -174,9 +209,10 @@ def test_it_learns_from_what_the_search_writes(
     stored = searched_synthesis.SynthesisInTraining(model.for_searched)
     assert searched_synthesis.mean_loss(stored, crops) == pytest.approx(last, rel=0.01)
     settings = {"models": {"tiny": {"digests": {"joint": model.card.digest("joint").hex()}}}}
-    assert is_of({"settings": settings}, before.card.folder) is False
-    settings["models"]["tiny"]["searched"] = model.card.files[SEARCHED]  # type: ignore[assignment]
-    assert is_of({"settings": settings}, plain_folder)
+    assert is_of({"settings": settings}, before.card.folder)
+    for digest, same in ((model.card.files[SEARCHED], True), ("0" * 64, False)):
+        settings["models"]["tiny"]["searched"] = digest  # type: ignore[assignment]
+        assert is_of({"settings": settings}, plain_folder) is same
 
 
 def test_crops_of_other_models_are_refused(tiny_model: Model, images: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from jahp_gui.codec import container
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.container import DEFAULT_MAX_PIXELS, Container, Header
-from jahp_gui.codec.effort import Problem, best_latents, ignore
+from jahp_gui.codec.effort import Problem, best_found, ignore
 from jahp_gui.codec.entropy_coder import SymbolEncoder
 from jahp_gui.codec.errors import DigestError, UsageError
 from jahp_gui.codec.latent_coding import (
@@ -106,14 +106,14 @@ def encode(
     model's files are damaged.
     """
     watch = Stopwatch()
-    model, gain_index = model.for_effort(effort), model.gain_index(lmbda)
+    gain_index = model.gain_index(lmbda)
     with watch("transforms"):
         y = model.analysis(rgb)
     if effort or weights is not None:
         return encode_searched(Problem(model, rgb, y, prior, gain_index, weights), effort, watch, progress)
     y_hat = model.quantise(y, gain_index)
     del y  # twice as large
-    return encode_y_hat(model, y_hat, rgb.shape[0], rgb.shape[1], prior, gain_index, watch)
+    return encode_y_hat(model.plain, y_hat, rgb.shape[0], rgb.shape[1], prior, gain_index, watch)
 
 
 def encode_y(
@@ -129,7 +129,8 @@ def encode_y(
 
     `progress` is told the fraction written now and then; whatever it raises ends it. So here and below.
     """
-    return encode_y_hat(model, model.quantise(y, gain_index), height, width, prior, gain_index, progress=progress)
+    y_hat = model.quantise(y, gain_index)
+    return encode_y_hat(model.plain, y_hat, height, width, prior, gain_index, progress=progress)
 
 
 @undisturbed()
@@ -139,9 +140,9 @@ def encode_searched(
     """Write the best latents that a search finds. Raises `UsageError` for an effort there is not."""
     watch = watch or Stopwatch()
     with watch("search"):
-        y_hat = best_latents(problem, effort, progress or ignore)
+        found = best_found(problem, effort, progress or ignore)
     height, width, _ = problem.rgb.shape
-    return encode_y_hat(problem.model, y_hat, height, width, problem.prior, problem.gain_index, watch)
+    return encode_y_hat(found.model, found.y_hat, height, width, problem.prior, problem.gain_index, watch)
 
 
 @undisturbed()
@@ -155,7 +156,7 @@ def encode_y_hat(
     watch: Stopwatch | None = None,
     progress: Progress | None = None,
 ) -> Encoded:
-    """Write a file of latents ŷ int16 (h, w, M), whoever chose them.
+    """Write a file of latents ŷ int16 (h, w, M), whoever chose them, that is decoded with this model's synthesis.
 
     `Encoded.y_hat` is the array that is given, not a copy.
     """
@@ -297,7 +298,7 @@ def _model_for(header: Header, prior: str, name: str, model: Model | None, devic
     ):
         return model
     card = model_of_file(header.model_id, header.model_digest, prior, name)
-    return _cached_model(card.folder, card.digest(prior), device)
+    return _cached_model(card.folder, card.digest(prior, searched=True), device)
 
 
 @lru_cache(maxsize=4)

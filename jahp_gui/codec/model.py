@@ -49,7 +49,7 @@ class Model:
         self._lock = threading.Lock()
         self._transforms: _Transforms | None = None
         self._priors: dict[str, FrozenPrior] = {}
-        self._for_searched: SearchedModel | None = None
+        self._transforms_for_searched: _Transforms | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Model, (self.card, self.device)
@@ -67,12 +67,7 @@ class Model:
     @property
     def for_searched(self) -> "Model":
         """The same model for latents that the encoder searched: with a synthesis of their own where there is one."""
-        if not self.card.has_searched:
-            return self
-        with self._lock:
-            if self._for_searched is None:
-                self._for_searched = SearchedModel(self)
-            return self._for_searched
+        return SearchedModel(self) if self.card.has_searched else self
 
     def for_effort(self, effort: int) -> "Model":
         """The one that latents of this effort are chosen for and decoded with."""
@@ -172,6 +167,15 @@ class Model:
                 progress((tile.rows.start * shape[1] + tile.columns.stop * len(y[tile.rows])) / (shape[0] * shape[1]))
         return y
 
+    @undisturbed()
+    def _loaded_for_searched(self) -> "_Transforms":
+        plain = self._loaded()
+        with self._lock:
+            if self._transforms_for_searched is None:
+                with self._refusing_misfits():
+                    self._transforms_for_searched = plain.changed(self._tensors(SEARCHED))
+            return self._transforms_for_searched
+
     def copy_of_synthesis(self) -> nn.Module:
         """A copy of the synthesis transform on the processor: (ŷ/g (B, M, h, w), positions (B,)) → x̂."""
         return copy.deepcopy(self._loaded().synthesis).cpu()
@@ -249,7 +253,7 @@ class SearchedModel(Model):
     """A model whose synthesis, inverse gains included, was trained on latents that the encoder searched.
 
     Those are nearer to their predictions than rounded ones, and the errors of neighbours are made to cancel: another
-    picture is the likeliest. Analysis, gains and priors are those of the model it belongs to.
+    picture is the likeliest. All else is that of the model it is a view of, and keeps.
     """
 
     is_searched = True
@@ -272,14 +276,8 @@ class SearchedModel(Model):
     def prior(self, name: str) -> FrozenPrior:
         return self._plain.prior(name)
 
-    @undisturbed()
     def _loaded(self) -> "_Transforms":
-        plain = self._plain._loaded()
-        with self._lock:
-            if self._transforms is None:
-                with self._refusing_misfits():
-                    self._transforms = plain.changed(self._tensors(SEARCHED))
-            return self._transforms
+        return self._plain._loaded_for_searched()
 
 
 class _Transforms:
@@ -299,6 +297,8 @@ class _Transforms:
 
     def changed(self, arrays: Mapping[str, np.ndarray]) -> "_Transforms":
         """With another synthesis and other inverse gains, by what `weights.compact_change` made of them."""
+        if strange := [name for name in arrays if not name.startswith(("synthesis.", "gain.log_inverse"))]:
+            raise ValueError(f"{strange[0]} is no part of a synthesis")
         other = copy.copy(self)
         for name in ("synthesis", "gain"):
             module = copy.deepcopy(getattr(self, name)).cpu()

@@ -8,7 +8,7 @@ import numpy as np
 from jahp_gui.codec import metrics
 from jahp_gui.codec.choices import DEFAULT_PRIOR
 from jahp_gui.codec.codec import Encoded, encode_y_hat
-from jahp_gui.codec.effort import Problem, best_latents, ignore
+from jahp_gui.codec.effort import Problem, best_found, ignore
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.latent_coding import Progress
 from jahp_gui.codec.model import Model
@@ -171,9 +171,8 @@ class _Bisection:
 
     def _probed(self, gain_index: int, effort: int, share: float) -> tuple[float, Probe]:
         """share: of the whole search's time that this takes."""
-        model = self.problem.model.for_effort(effort)
-        at = replace(self.problem, gain_index=gain_index, model=model)
-        y_hat = best_latents(at, effort, lambda fraction: self.progress(min(self._done + share * fraction, 1.0)))
+        at = replace(self.problem, gain_index=gain_index)
+        found = best_found(at, effort, lambda fraction: self.progress(min(self._done + share * fraction, 1.0)))
         self._done += share
-        probe = Probe(at, y_hat)
+        probe = Probe(replace(at, model=found.model), found.y_hat)
         return self.target.reached_by(probe, lambda _: self.progress(min(self._done, 1.0))), probe

@@ -2,7 +2,7 @@
 
 Matrices of the residual paths are int8 with one float32 scale per output channel; everything else is float16. The
 linear shortcuts and the layers next to the pixels stay float16, for they carry the picture; gains stay float32, for
-they set the rate.
+they set the rate. A change of weights (`compact_change`) is stored coarser than they are.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from jahp_gui.codec.errors import ModelError
 
 SCALE = ".scale"  # suffix of the array that holds the scales of an int8 one
 CHANGE_LEVELS = 10  # either side of zero, of a change of weights
-FINE = ("shortcut.", "at4.", "pixels.", "out.")  # never int8: few weights, and the last word on every pixel
+FINE = ("shortcut.", "at4.", "pixels.", "out.")  # not int8: few weights, and the last word on every pixel
 
 
 def compact(module: nn.Module, prefix: str) -> dict[str, np.ndarray]:

@@ -50,6 +50,7 @@ def facts(card: Card) -> dict[str, Any]:
         "id": card.model_id,
         "title": card.title,
         "priors": card.priors,
+        "searched": card.has_searched,
         "lmbda_range": [card.lmbda_anchors[0], card.lmbda_anchors[-1]],
         "objective": card.objective,
         "parameters": card.training.get("parameters"),
@@ -62,6 +63,7 @@ def describe(entry: dict[str, Any]) -> str:
     lines = [
         f"{entry['id']}: {entry['title']}",
         f"  priors      {', '.join(entry['priors'])}",
+        f"  synthesis   {'one for rounded latents, one for searched ones' if entry['searched'] else 'one'}",
         f"  λ           {low:g} to {high:g}, trained for {entry['objective']}",
     ]
     if entry["parameters"] is not None:

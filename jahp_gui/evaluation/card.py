@@ -43,7 +43,7 @@ def is_of(results: dict[str, Any], folder: Path) -> bool:
     model = results["settings"]["models"].get(card.model_id, {})
     digests = model.get("digests", {})
     same = (prior in card.priors and card.digest(prior).hex() == digest for prior, digest in digests.items())
-    return bool(digests) and all(same) and model.get("searched") == card.files.get(SEARCHED)
+    return bool(digests) and all(same) and model.get("searched") in (None, card.files.get(SEARCHED))
 
 
 def summary(card: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:

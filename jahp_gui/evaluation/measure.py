@@ -103,8 +103,9 @@ class LearnedUnit:
     def rows(self) -> Iterator[Row]:
         """Write, read back and compare, one file after the other."""
         model = _warm_model(self.folder, self.device)
-        for prior in {prior for *_, prior in self.files}:
-            model.prior(prior)  # the weights are read before the clock starts
+        for _, effort, prior in self.files:  # the weights are read before the clock starts
+            model.prior(prior)
+            model.for_effort(effort).inverse_gain_of(0)
         rgb = load_image(self.image.path).rgb
         height, width, _ = rgb.shape
         started = time.perf_counter()
@@ -115,7 +116,7 @@ class LearnedUnit:
             if effort:
                 model.forget_picture()  # a search makes its own, and is to take the time for it
             started = time.perf_counter()
-            encoded = _encode(Problem(model.for_effort(effort), rgb, y, prior, model.gain_index(lmbda)), effort)
+            encoded = _encode(Problem(model, rgb, y, prior, model.gain_index(lmbda)), effort)
             encode_seconds = analysis_seconds + time.perf_counter() - started
             started = time.perf_counter()
             decoded = decode(encoded.data, model=model, max_pixels=width * height, name=self.image.path.name)

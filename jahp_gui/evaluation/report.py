@@ -289,6 +289,7 @@ def _settings(results: Results) -> str:
     lines = [
         f"- model `{name}`, trained for {model['objective']}: digests of the weights "
         + ", ".join(f"{digest} ({prior})" for prior, digest in model["digests"].items())
+        + (f"; synthesis for searched latents {model['searched'][:12]}" if "searched" in model else "")
         for name, model in settings["models"].items()
     ]
     lines += [f"- `{key}`: {text}" for key, text in settings["classical"].items()]

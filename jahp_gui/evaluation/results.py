@@ -14,8 +14,9 @@ from statistics import fmean
 from typing import Any, Literal
 
 import jahp_gui
+from jahp_gui.codec.choices import SEARCHED_FROM
 from jahp_gui.codec.metrics import ms_ssim_db
-from jahp_gui.codec.models import SEARCHED
+from jahp_gui.codec.models import SEARCHED, Card
 from jahp_gui.codec.threads import available_cpus
 from jahp_gui.evaluation.curves import Point, bd_rate
 from jahp_gui.evaluation.plan import LearnedSeries, Plan
@@ -232,23 +233,22 @@ def compare_pair(
     return Comparison(anchor.key, test.key, metric, interval, *numbers)
 
 
+def _describe_model(card: Card, plan: Plan) -> dict[str, Any]:
+    measured = [series for series in plan.learned if series.card is card]
+    digests = {series.prior: card.digest(series.prior).hex() for series in measured}
+    described = {"title": card.title, "objective": card.objective, "digests": digests}
+    if card.has_searched and any(series.effort >= SEARCHED_FROM for series in measured):
+        described["searched"] = card.files[SEARCHED]
+    return described
+
+
 def describe(plan: Plan, command: str, jobs: int) -> dict[str, Any]:
     """What was run on what, with what: ready for JSON."""
     return {
         "command": command,
         "images": len(plan.images),
         "kodak": plan.is_kodak,
-        "models": {
-            card.model_id: {
-                "title": card.title,
-                "objective": card.objective,
-                "searched": card.files.get(SEARCHED),
-                "digests": {
-                    series.prior: card.digest(series.prior).hex() for series in plan.learned if series.card is card
-                },
-            }
-            for card in plan.cards
-        },
+        "models": {card.model_id: _describe_model(card, plan) for card in plan.cards},
         "classical": {series.key: f"{series.codec.label}, {series.version}" for series in plan.classical},
         "versions": {"jahp-explorer": jahp_gui.__version__, "python": platform.python_version()}
         | {name: _version(name) for name in ("torch", "numpy", "pillow", "constriction", "bjontegaard")},

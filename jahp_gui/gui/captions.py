@@ -63,7 +63,8 @@ EFFORT_TERMS = (
     "estimated λ·D + R; the rate is judged by the image's own statistics. Takes three quarters longer.",
     "Mean-field annealing: at first no latent is decided, and each counts as its average; step by step, as the "
     "temperature falls, all settle together on the integers of the least λ·D + R. A few seconds for half a megapixel; "
-    "press Refine to start, stop at any time. The decoder makes the picture with a synthesis trained on such latents.",
+    "press Refine to start, stop at any time. Models that have one make the picture with a synthesis trained on such "
+    "latents.",
     "The same in forty steps instead of twelve: a little better again, for three times as long.",
 )
 EXHIBIT_NAMES = {"decoder": "Decoder at work", "edited": "Edited latents", "damaged": "Damaged file"}

@@ -303,7 +303,7 @@ def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: Fi
         if found.fraction < 1 and time.perf_counter() - written_at < WRITING_SHARE * took:
             continue
         writing_from = time.perf_counter()
-        file = work.write_file(analysed, choice, mask, found.y_hat, began, job)
+        file = work.write_file(analysed, choice, mask, found, began, job)
         new = cost(file)
         if new < best:
             best = new

@@ -125,10 +125,10 @@ class SurgeryController(QObject):
         model, original, size = self.session.shown_model, item.original, item.size
         if model is None:
             return
-        model = model.of_file(base.choice.prior, file.container.header.model_digest)
+        digest = file.container.header.model_digest
 
         def work(job: Job) -> EditedResult:
-            return operate(model, base, edits, size, original, job)
+            return operate(model.of_file(base.choice.prior, digest), base, edits, size, original, job)
 
         def done(result: EditedResult) -> None:
             if self.edits and result.choice.model_id == self.session.shown_choice.model_id:

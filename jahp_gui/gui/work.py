@@ -40,7 +40,7 @@ from jahp_gui.gui.sentences import translated
 
 if TYPE_CHECKING:
     from jahp_gui.codec.codec import Decoded, Encoded
-    from jahp_gui.codec.effort import Problem
+    from jahp_gui.codec.effort import Candidate, Problem
     from jahp_gui.codec.model import Model
     from jahp_gui.codec.target import Target
 
@@ -213,7 +213,8 @@ def latents(analysed: Analysed, choice: Choice, found: np.ndarray | None, job: J
 
 def quick_latents(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> LatentResult:
     """Those of a choice of effort 0 or 1 from the start."""
-    return latents(analysed, choice, quick_search(analysed, choice, mask, job), job)
+    found = quick_search(analysed, choice, mask, job)
+    return latents(analysed, choice, None if found is None else found.y_hat, job)
 
 
 def problem_of(analysed: Analysed, choice: Choice, mask: Mask | None) -> "Problem":
@@ -221,17 +222,16 @@ def problem_of(analysed: Analysed, choice: Choice, mask: Mask | None) -> "Proble
     from jahp_gui.codec.effort import Problem
 
     weights = None if mask is None else mask.weights()
-    model = analysed.model.for_effort(choice.effort)
-    return Problem(model, analysed.original.rgb, analysed.y, choice.prior, choice.gain_index, weights)
+    return Problem(analysed.model, analysed.original.rgb, analysed.y, choice.prior, choice.gain_index, weights)
 
 
-def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> np.ndarray | None:
-    """The latents ŷ of effort 1; None for effort 0, whose latents are the rounded ones."""
+def quick_search(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -> "Candidate | None":
+    """The latents of effort 1; None for effort 0, whose latents are the rounded ones."""
     if choice.effort == 0:
         return None
-    from jahp_gui.codec.effort import best_latents
+    from jahp_gui.codec.effort import best_found
 
-    return best_latents(problem_of(analysed, choice, mask), 1, job.tick)
+    return best_found(problem_of(analysed, choice, mask), 1, job.tick)
 
 
 def estimate_size(analysed: Analysed, choice: Choice, known: tuple[Choice, int] | None) -> SizeEstimate:
@@ -256,7 +256,7 @@ def make_file(analysed: Analysed, choice: Choice, mask: Mask | None, job: Job) -
 
 
 def write_file(
-    analysed: Analysed, choice: Choice, mask: Mask | None, found: np.ndarray | None, started: float, job: Job
+    analysed: Analysed, choice: Choice, mask: Mask | None, found: "Candidate | None", started: float, job: Job
 ) -> FileResult:
     """A real file of rounded or found latents and the picture decoded from its bytes, the digest checked.
 
@@ -264,16 +264,15 @@ def write_file(
     """
     from jahp_gui.codec.codec import encode_y, encode_y_hat
 
-    model = analysed.model.for_effort(choice.effort)
     width, height = analysed.original.size
     setting = height, width, choice.prior, choice.gain_index
     if found is None:
-        encoded = encode_y(model, analysed.y, *setting, progress=job.tick)
+        encoded = encode_y(analysed.model, analysed.y, *setting, progress=job.tick)
     else:
-        encoded = encode_y_hat(model, found, *setting, progress=job.tick)
+        encoded = encode_y_hat(found.model, found.y_hat, *setting, progress=job.tick)
     seconds = time.perf_counter() - started
     job.check()
-    return _decoded(analysed, choice, encoded, seconds, job, found, mask)
+    return _decoded(analysed, choice, encoded, seconds, job, None if found is None else found.y_hat, mask)
 
 
 def read_back(analysed: Analysed, choice: Choice, encoded: "Encoded", job: Job) -> FileResult:

@@ -122,7 +122,7 @@ def write_part(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> str
     """Write `<name>.safetensors.gz`; returns the SHA-256 of what is packed, which no version of zlib can change."""
     data = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
     (folder / (name + PACKED)).write_bytes(gzip.compress(data, mtime=0))
-    (folder / (name + PLAIN)).unlink(missing_ok=True)  # of the prior that this one replaces
+    (folder / (name + PLAIN)).unlink(missing_ok=True)  # of what this replaces
     return hashlib.sha256(data).hexdigest()
 
 

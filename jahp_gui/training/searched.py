@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from jahp_gui.codec.choices import DEFAULT_PRIOR
-from jahp_gui.codec.effort import Problem, best_latents
+from jahp_gui.codec.effort import Problem, best_found
 from jahp_gui.codec.model import Model
 from jahp_gui.codec.output import write_atomically
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
@@ -36,10 +36,9 @@ def search_crops(model: Model, source: CropSource, effort: int, seed: int, secon
         x = source.batch(1, generator)[0]
         rgb = x.mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
         anchor = int(torch.randint(len(model.config.lmbda_anchors), (), generator=generator))
-        gain_index = STEPS_PER_ANCHOR * anchor
-        problem = Problem(model.for_effort(effort), rgb, model.analysis(rgb), DEFAULT_PRIOR, gain_index)
+        problem = Problem(model, rgb, model.analysis(rgb), DEFAULT_PRIOR, STEPS_PER_ANCHOR * anchor)
         pixels.append(rgb)
-        latents.append(best_latents(problem, effort))
+        latents.append(best_found(problem, effort).y_hat)
         anchors.append(anchor)
     return {"pixels": np.stack(pixels), "latents": np.stack(latents), "anchors": np.array(anchors)}
 

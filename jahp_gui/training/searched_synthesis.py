@@ -9,6 +9,7 @@ beside them as one more part of the model, small because only some of the weight
 import argparse
 import json
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +25,10 @@ from jahp_gui.codec.distortion import distortion
 from jahp_gui.codec.errors import UsageError
 from jahp_gui.codec.gain import interpolate
 from jahp_gui.codec.model import Model
-from jahp_gui.codec.models import CARD, SEARCHED
+from jahp_gui.codec.models import CARD, SEARCHED, read_card
 from jahp_gui.codec.transforms import STRIDE
 from jahp_gui.codec.weights import FINE, compact_change
+from jahp_gui.commands.freeze import published
 from jahp_gui.training.freeze import write_card, write_part
 from jahp_gui.training.searched import ARRAYS
 
@@ -113,7 +115,7 @@ def learns(name: str, value: Tensor) -> bool:
 def train(model: Model, crops: Crops, validation: Crops, seconds: float, seed: int = 1) -> SynthesisInTraining:
     """Adam with a cosine over the time there is; says what validation says before, now and then, and after.
 
-    A part that the model has already is trained further.
+    A part that the model has already is trained further. Raises `UsageError` where validation is no better for it.
     """
     network = SynthesisInTraining(model.for_searched)
     learning = [value for value in network.parameters() if value.requires_grad]
@@ -125,7 +127,8 @@ def train(model: Model, crops: Crops, validation: Crops, seconds: float, seed: i
     generator = torch.Generator().manual_seed(seed)
     steps, started = 0, time.monotonic()
     next_report = REPORT_SECONDS
-    print(f"{sum(value.numel() for value in learning)} weights; λ·D {mean_loss(network, validation):.4f}", flush=True)
+    before = mean_loss(network, validation)
+    print(f"{sum(value.numel() for value in learning)} weights; λ·D {before:.4f}", flush=True)
     while (elapsed := time.monotonic() - started) < seconds:
         fraction = elapsed / seconds
         cosine = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * fraction)) / 2
@@ -142,7 +145,10 @@ def train(model: Model, crops: Crops, validation: Crops, seconds: float, seed: i
         if elapsed > next_report:
             print(f"step {steps}, {elapsed:.0f} s: λ·D {mean_loss(network, validation):.4f}", flush=True)
             next_report += REPORT_SECONDS
-    print(f"step {steps}, the end: λ·D {mean_loss(network, validation):.4f}", flush=True)
+    after = mean_loss(network, validation)
+    print(f"step {steps}, the end: λ·D {after:.4f}", flush=True)
+    if not after < before:  # nor if it is no number
+        raise UsageError("Validation is no better than before; nothing is written. Train longer, or on more crops.")
     return network
 
 
@@ -154,18 +160,20 @@ def mean_loss(network: SynthesisInTraining, crops: Crops) -> float:
 
 
 def add_part(model: Model, network: SynthesisInTraining, run: dict[str, Any]) -> None:
-    """Write the part `SEARCHED` into the model's folder, and onto its card the part and the run.
+    """Give the model's folder the part `SEARCHED`, and its card the part and the run.
 
-    Results on the card stay: those of effort 0 are what they were, and the others name the digest they are of.
+    Results on the card stay, and those of efforts 2 and 3 are then of the synthesis before: evaluate again.
     """
-    plain, folder = SynthesisInTraining(model.plain), model.card.folder
+    plain = SynthesisInTraining(model.plain)
     arrays: dict[str, np.ndarray] = {}
     for name in ("synthesis", "gain"):
         arrays |= compact_change(getattr(plain, name), getattr(network, name), name)
-    digest = write_part(folder, SEARCHED, arrays)
-    content = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    training = content["training"] | {"searched": run}
-    write_card(folder, content | {"files": content["files"] | {SEARCHED: digest}, "training": training})
+    with published(model.card.folder) as folder:
+        shutil.copytree(model.card.folder, folder, dirs_exist_ok=True)
+        digest = write_part(folder, SEARCHED, arrays)
+        content = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        training = content.get("training", {}) | {"searched": run}
+        write_card(folder, content | {"files": content["files"] | {SEARCHED: digest}, "training": training})
 
 
 def main() -> None:
@@ -175,8 +183,11 @@ def main() -> None:
     parser.add_argument("--validation", nargs="+", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--force", action="store_true", help="train a part that there is further, and replace it")
     args = parser.parse_args()
-    model = Model.load(args.model)
+    model = Model(read_card(args.model))
+    if model.card.has_searched and not args.force:
+        parser.error(f"{args.model} has such a part, and files name it by its digest; --force replaces it.")
     crops, validation = load_crops(args.crops, model.config), load_crops(args.validation, model.config)
     network = train(model, crops, validation, 60 * args.minutes, args.seed)
     run = {"crops": len(crops.pixels), "minutes": args.minutes}

@@ -244,10 +244,11 @@ def test_work_on_a_picture_ends_at_its_next_step_when_it_is_cancelled(picture: n
     model, choice = Model.load("tiny"), Choice("tiny", "joint", 48)
     analysed = work.analyse(model, Pyramid(picture), going)
     found = work.quick_search(analysed, replace(choice, effort=1), None, going)
+    assert found is not None
     for step in (
         lambda: work.analyse(model, Pyramid(picture), cancelled),
         lambda: work.latents(analysed, choice, None, cancelled),
-        lambda: work.latents(analysed, choice, found, cancelled),
+        lambda: work.latents(analysed, choice, found.y_hat, cancelled),
         lambda: work.write_file(analysed, choice, None, found, 0.0, cancelled),
     ):
         with pytest.raises(Cancelled):

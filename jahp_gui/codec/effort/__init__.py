@@ -6,6 +6,6 @@ together, step after step, by gradients through synthesis transform and prior (`
 that was trained on such latents, where the model has one (`Model.for_searched`).
 """
 
-from jahp_gui.codec.effort.search import STEPS, Candidate, Problem, best_latents, ignore, search
+from jahp_gui.codec.effort.search import STEPS, Candidate, Problem, best_found, ignore, search
 
-__all__ = ["STEPS", "Candidate", "Problem", "best_latents", "ignore", "search"]
+__all__ = ["STEPS", "Candidate", "Problem", "best_found", "ignore", "search"]

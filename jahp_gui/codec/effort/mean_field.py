@@ -30,14 +30,14 @@ LOOK_EVERY = 4  # steps from one look at the rounded means, a candidate where th
 
 
 def settled(
-    problem: Problem, y_hat: np.ndarray, curvature: Curvature, steps: int, progress: Progress
+    problem: Problem, start: Candidate, curvature: Curvature, steps: int, progress: Progress
 ) -> Iterator[Candidate]:
-    """Better and better ŷ than ŷ int16 (h, w, M), which is not changed."""
+    """Better and better candidates than `start`, whose latents are not changed."""
 
     def search(window: Window, y_hat: np.ndarray, tell: Progress) -> Iterator[Part]:
         return Field(window, y_hat[window.latents], curvature).settle(steps, tell)
 
-    yield from tile_by_tile(problem, y_hat, search, progress)
+    yield from tile_by_tile(problem, start, search, progress)
 
 
 class Field:

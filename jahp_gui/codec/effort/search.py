@@ -28,8 +28,9 @@ def ignore(fraction: float) -> None:
 class Problem:
     """Latents of one image to be chosen for the least λ·D + bpp.
 
-    rgb: uint8 (H, W, 3). y: float32 (h, w, M), its analysis. weights: float32 (H, W) in 0 … 1, how much the squared
-    error of each pixel counts (for MS-SSIM: the error's share that is seen, squared); None where all count fully.
+    model: whose synthesis costs are of; a search takes the one for its effort (`Model.for_effort`). rgb: uint8
+    (H, W, 3). y: float32 (h, w, M), its analysis. weights: float32 (H, W) in 0 … 1, how much the squared error of each
+    pixel counts (for MS-SSIM: the error's share that is seen, squared); None where all count fully.
     """
 
     model: Model
@@ -87,10 +88,14 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Latents that can be written: ŷ int16 (h, w, M), and how much of the search they took (0 … 1)."""
+    """Latents that can be written: ŷ int16 (h, w, M), how much of the search they took, and the model they are for.
+
+    fraction: 0 … 1. Only what was found by steps of effort 2 and 3 is written for the synthesis for searched latents.
+    """
 
     y_hat: np.ndarray
     fraction: float
+    model: Model
 
 
 def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterator[Candidate]:
@@ -102,28 +107,29 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
     """
     if effort not in EFFORTS:
         raise UsageError(f"The effort is one of {', '.join(map(str, EFFORTS))}, not {effort}.")
+    plain = replace(problem, model=problem.model.plain)
     if effort == 0:
         if problem.weights is not None:
             raise UsageError("A mask needs an effort of 1 or more: plain rounding treats all pixels alike.")
-        yield Candidate(problem.model.quantise(problem.y, problem.gain_index), 1.0)
+        yield Candidate(plain.model.quantise(problem.y, problem.gain_index), 1.0, plain.model)
         return
     from jahp_gui.codec.effort.rounding import rounded
 
     steps = STEPS.get(effort, 0)
-    # To a synthesis for searched latents rounded ones look wrong, and so would the curvature that is read off them.
-    plain = replace(problem, model=problem.model.plain)
     # Beside the steps that may follow, rounding is nothing.
     y_hat, curvature = rounded(plain, (lambda _: progress(0.0)) if steps else progress)
-    yield Candidate(y_hat, 0.0 if steps else 1.0)
+    yield (start := Candidate(y_hat, 0.0 if steps else 1.0, plain.model))
     if steps:
         from jahp_gui.codec.effort.mean_field import settled
 
-        yield from settled(problem, y_hat, curvature, steps, progress)
+        # The curvature is that of the plain synthesis: what is read off rounded latents by the other finds less.
+        searched = replace(problem, model=problem.model.for_effort(effort))
+        yield from settled(searched, start, curvature, steps, progress)
 
 
 @undisturbed()
-def best_latents(problem: Problem, effort: int, progress: Progress = ignore) -> np.ndarray:
-    """ŷ int16 (h, w, M) of the last candidate of a `search`."""
+def best_found(problem: Problem, effort: int, progress: Progress = ignore) -> Candidate:
+    """The last candidate of a `search`."""
     # Each is better than the one before, and of a large image there are hundreds of tens of megabytes.
     (found,) = deque(search(problem, effort, progress), maxlen=1)
-    return found.y_hat
+    return found

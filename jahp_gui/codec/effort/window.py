@@ -1,7 +1,7 @@
 """A search by gradients sees one tile of the image at a time, with its surroundings."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -80,14 +80,15 @@ class Part:
 Search = Callable[[Window, np.ndarray, Progress], Iterator[Part]]
 
 
-def tile_by_tile(problem: Problem, y_hat: np.ndarray, search: Search, progress: Progress) -> Iterator[Candidate]:
-    """Candidates that are each better than the one before, by `Window.cost`, from ŷ int16 (h, w, M), not changed.
+def tile_by_tile(problem: Problem, start: Candidate, search: Search, progress: Progress) -> Iterator[Candidate]:
+    """Candidates that are each better than the one before, by `Window.cost`; the latents of `start` are not changed.
 
-    The last is by the exact cost no worse than the start. `progress` is told the fraction done before every step.
+    The last is by the exact cost no worse than the start, each with the synthesis of its own model. `progress` is told
+    the fraction done before every step.
     """
-    soft = SoftCodec(problem.model, problem.prior, problem.gain_index, reach=int(np.abs(y_hat).max()) + 8)
+    soft = SoftCodec(problem.model, problem.prior, problem.gain_index, reach=int(np.abs(start.y_hat).max()) + 8)
     found = list(problem.tiles())
-    best = y_hat.copy()
+    best = start.y_hat.copy()
     for number, tile in enumerate(found):
         before, share = number / len(found), 1 / len(found)
 
@@ -96,7 +97,7 @@ def tile_by_tile(problem: Problem, y_hat: np.ndarray, search: Search, progress: 
 
         for part in search(Window(problem, soft, tile), best, tell):
             best[tile.rows, tile.columns] = part.y_hat
-            yield Candidate(best.copy(), min(before + share * part.fraction, 0.999))
-    # Tiles were judged with their surroundings cut off: the whole image decides.
-    costs = [problem.cost(latents, lambda _: progress(1.0)) for latents in (best, y_hat)]
-    yield Candidate(best if costs[0] < costs[1] else y_hat, 1.0)
+            yield Candidate(best.copy(), min(before + share * part.fraction, 0.999), problem.model)
+    # Tiles were judged with their surroundings cut off, and by one synthesis: the whole image decides.
+    ends = [Candidate(best, 1.0, problem.model), Candidate(start.y_hat, 1.0, start.model)]
+    yield min(ends, key=lambda end: replace(problem, model=end.model).cost(end.y_hat, lambda _: progress(1.0)))
