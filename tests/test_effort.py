@@ -140,7 +140,7 @@ def test_every_candidate_is_better_and_can_be_written(
     assert len(found) >= 3 and found[-1].fraction == 1.0
     costs = []
     for candidate in found:
-        costs.append(problem.cost(candidate.y_hat))
+        costs.append(dataclasses.replace(problem, model=candidate.model).cost(candidate.y_hat))
     assert all(after <= before + 1e-6 for before, after in pairwise(costs))
     assert costs[-1] < costs[0]
     written = encode_searched(problem, effort)
@@ -186,7 +186,7 @@ def test_only_the_best_found_are_kept(
 
     monkeypatch.setattr(sys.modules[best_found.__module__], "search", watched)  # the package has a function of its name
     encode_searched(problem_of(tiny_model, rgb), 2)
-    assert len(found) > 3 and max(alive) == 1
+    assert len(found) > 3 and max(alive) <= 2  # and what it started from
 
 
 class LargestTensor(TorchFunctionMode):

@@ -119,7 +119,10 @@ def test_what_no_step_betters_keeps_the_plain_synthesis(tiny_model: Model, rgb: 
     assert costs[1] <= costs[0]
 
 
-def test_a_model_that_gets_the_part_later_is_read_again(plain_folder: Path, rgb: np.ndarray) -> None:
+def test_a_model_that_gets_the_part_later_is_read_again(
+    plain_folder: Path, rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAHP_MODELS", str(plain_folder.parent))
     model = Model.load(plain_folder)
     old = encode(model, rgb, lmbda=LMBDA, effort=2).data
     picture = decode(old).rgb  # by the model as it was, which is kept
