@@ -100,9 +100,10 @@ def test_shipped_models_decode_their_golden_files_to_as_good_a_picture(card: Car
     gain_index = decoded.container.header.gain_index
     assert decoded.model.is_searched is (effort == 2)
     again = encode(decoded.model, rgb, prior=prior, lmbda=decoded.model.lmbda(gain_index), effort=effort)
-    # A search steps in bfloat16 where the processor has it.
-    assert len(again.data) == pytest.approx(len(data), rel=0.01 if effort == 0 else 0.03)
-    assert metrics.psnr(rgb, decode(again.data).rgb) == pytest.approx(recorded["psnr"], abs=0.05)
+    # A search of one thread or of two, of bfloat16 or of float32, ends with other latents.
+    size, quality = (0.01, 0.05) if effort == 0 else (0.03, 0.2)
+    assert len(again.data) == pytest.approx(len(data), rel=size)
+    assert metrics.psnr(rgb, decode(again.data).rgb) == pytest.approx(recorded["psnr"], abs=quality)
 
 
 @pytest.mark.parametrize("setting", [SETTINGS[1], SETTINGS[2]], ids=str)
