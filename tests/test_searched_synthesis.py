@@ -54,10 +54,6 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def digest(data: bytes) -> str:
-    return decode(data).container.header.model_digest.hex()
-
-
 def test_only_searched_latents_name_it(tiny_model: Model, rgb: np.ndarray) -> None:
     card = tiny_model.card
     assert card.digest("joint", searched=True) != card.digest("joint") and SEARCHED not in card.priors

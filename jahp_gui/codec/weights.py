@@ -28,10 +28,14 @@ def compact(module: nn.Module, prefix: str) -> dict[str, np.ndarray]:
         elif weights.ndim < 4 or name.startswith(FINE):
             arrays[key] = weights.astype(np.float16)
         else:
-            scale = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), 1e-12) / 127
-            arrays[key] = np.rint(weights / scale).astype(np.int8)
-            arrays[key + SCALE] = scale.astype(np.float32)
+            arrays |= in_levels(key, weights, 127)
     return arrays
+
+
+def in_levels(key: str, weights: np.ndarray, levels: int) -> dict[str, np.ndarray]:
+    """Matrices as int8 of at most `levels` either side of zero, and the scale of each output channel."""
+    scale = np.maximum(np.abs(weights).max(axis=(1, 2, 3), keepdims=True), 1e-12) / levels
+    return {key: np.rint(weights / scale).astype(np.int8), key + SCALE: scale.astype(np.float32)}
 
 
 def expand(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
@@ -68,9 +72,7 @@ def compact_change(before: nn.Module, after: nn.Module, prefix: str) -> dict[str
         if change.ndim < 4 and change.any():
             arrays[key] = change.astype(np.float16)
         elif change.any():
-            scale = np.maximum(np.abs(change).max(axis=(1, 2, 3), keepdims=True), 1e-12) / CHANGE_LEVELS
-            arrays[key] = np.rint(change / scale).astype(np.int8)
-            arrays[key + SCALE] = scale.astype(np.float32)
+            arrays |= in_levels(key, change, CHANGE_LEVELS)
     return arrays
 
 

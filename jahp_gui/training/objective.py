@@ -54,14 +54,21 @@ class TrainingModel(nn.Module):
             # Most latents round to zero; noise would teach the synthesis to expect an error there that never comes.
             x_hat = self.synthesis(y_hat.value * self.gain.inverse(position)[:, :, None, None], position)
             error = distortion(self.config.objective, x, x_hat)
-        # λ^-½ keeps the high rates from drowning the low ones; the constant makes the loss about 1 at any λ.
-        balance = torch.exp(-0.5 * (lmbda.log() - self.log_lmbda.mean()))
-        loss = (balance * (lmbda * error + rate.sum(0))).mean()
-        return Losses(loss, (balance * rate).mean(1), (balance * lmbda * error).mean())
+        weight = balance(lmbda.log(), self.log_lmbda)
+        loss = (weight * (lmbda * error + rate.sum(0))).mean()
+        return Losses(loss, (weight * rate).mean(1), (weight * lmbda * error).mean())
 
     def each_prior(self) -> dict[str, Prior]:
         """The priors by their registered names."""
         return {prior.name: prior for prior in self.priors.values() if isinstance(prior, Prior)}
+
+
+def balance(log_lmbda: Tensor, of_anchors: Tensor) -> Tensor:
+    """What a loss at each λ is multiplied by, given log λ and those of the anchors.
+
+    λ^-½ keeps the high rates from drowning the low ones; the constant makes the loss about 1 at any λ.
+    """
+    return torch.exp(-0.5 * (log_lmbda - of_anchors.mean()))
 
 
 @dataclass(frozen=True)

@@ -59,13 +59,9 @@ class Optimizer:
             )
 
     def set_progress(self, progress: float, warmup: float) -> None:
-        """Linear warm-up, then a cosine down to a hundredth of the peak."""
-        factor = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        if progress < warmup:
-            factor *= max(progress / warmup, 0.01)
+        """The rates of `set_rates` for every optimiser."""
         for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * factor
+            set_rates(optimizer, progress, warmup)
 
     def zero_grad(self) -> None:
         self.adam.zero_grad(set_to_none=True)
@@ -90,6 +86,15 @@ class Optimizer:
             optimizer.load_state_dict(state)
             for group, values in zip(optimizer.param_groups, configured, strict=True):
                 group.update(values)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, progress: float, warmup: float) -> None:
+    """Linear warm-up, then a cosine from each group's "peak" down to a hundredth of it."""
+    factor = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    if progress < warmup:
+        factor *= max(progress / warmup, 0.01)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
 
 
 def is_matrix(name: str, parameter: Tensor) -> bool:

@@ -8,7 +8,6 @@ beside them as one more part of the model, small because only some of the weight
 
 import argparse
 import json
-import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -30,11 +29,12 @@ from jahp_gui.codec.transforms import STRIDE
 from jahp_gui.codec.weights import FINE, compact_change
 from jahp_gui.commands.freeze import published
 from jahp_gui.training.freeze import write_card, write_part
+from jahp_gui.training.objective import balance
+from jahp_gui.training.optimizer import set_rates
 from jahp_gui.training.searched import ARRAYS
 
 LEARNING_RATE = 1e-4  # of matrices: they are annealed, and what heat undoes takes hours to win back (RECIPES.md)
 FAST_RATE = 1e-3  # of all else
-LAST_RATE = 0.01  # of the cosine, as a share
 WARMUP, CLIP = 0.03, 2.0
 BATCH = 8
 REPORT_SECONDS = 60
@@ -94,14 +94,14 @@ class SynthesisInTraining(nn.Module):
             value.requires_grad_(learns(name, value))
 
     def forward(self, x: Tensor, latents: Tensor, position: Tensor) -> Tensor:
-        """λ·D of every crop (B,), balanced over λ as in training (`objective.TrainingModel`)."""
+        """λ·D of every crop (B,), balanced over λ."""
         log_lmbda = interpolate(self.log_lmbda, position)[:, 0]
         x_hat = self.synthesis(latents * self.gain.inverse(position)[:, :, None, None], position).float()
         # The search knows that pixels are clamped, and its latents overshoot where it costs nothing. The gradient is as
         # if they were not: what lies outside and should not be there comes back.
         x_hat = x_hat + (x_hat.clamp(0, 1) - x_hat).detach()
         error = distortion(self.objective, x, x_hat)
-        return torch.exp(log_lmbda - 0.5 * (log_lmbda - self.log_lmbda.mean())) * error
+        return balance(log_lmbda, self.log_lmbda) * log_lmbda.exp() * error
 
 
 def learns(name: str, value: Tensor) -> bool:
@@ -130,10 +130,7 @@ def train(model: Model, crops: Crops, validation: Crops, seconds: float, seed: i
     before = mean_loss(network, validation)
     print(f"{sum(value.numel() for value in learning)} weights; λ·D {before:.4f}", flush=True)
     while (elapsed := time.monotonic() - started) < seconds:
-        fraction = elapsed / seconds
-        cosine = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * fraction)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * cosine * min(1.0, fraction / WARMUP + LAST_RATE)
+        set_rates(optimizer, elapsed / seconds, WARMUP)
         batch = crops.of(torch.randint(len(crops.pixels), (BATCH,), generator=generator))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = network(*batch).mean()
