@@ -118,13 +118,13 @@ def search(problem: Problem, effort: int, progress: Progress = ignore) -> Iterat
     steps = STEPS.get(effort, 0)
     # Beside the steps that may follow, rounding is nothing.
     y_hat, curvature = rounded(plain, (lambda _: progress(0.0)) if steps else progress)
-    yield (start := Candidate(y_hat, 0.0 if steps else 1.0, plain.model))
+    yield Candidate(y_hat, 0.0 if steps else 1.0, plain.model)
     if steps:
         from jahp_gui.codec.effort.mean_field import settled
 
         # The curvature is that of the plain synthesis: what is read off rounded latents by the other finds less.
         searched = replace(problem, model=problem.model.for_effort(effort))
-        yield from settled(searched, start, curvature, steps, progress)
+        yield from settled(searched, Candidate(y_hat, 0.0, plain.model), curvature, steps, progress)
 
 
 @undisturbed()
