@@ -55,8 +55,8 @@ class TrainingModel(nn.Module):
             x_hat = self.synthesis(y_hat.value * self.gain.inverse(position)[:, :, None, None], position)
             error = distortion(self.config.objective, x, x_hat)
         weight = balance(lmbda.log(), self.log_lmbda)
-        loss = (weight * (lmbda * error + rate.sum(0))).mean()
-        return Losses(loss, (weight * rate).mean(1), (weight * lmbda * error).mean())
+        rate, error = weight * rate, weight * lmbda * error
+        return Losses((error + rate.sum(0)).mean(), rate.mean(1), error.mean())
 
     def each_prior(self) -> dict[str, Prior]:
         """The priors by their registered names."""
