@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from jahp_gui.codec import container
+from jahp_gui.codec.choices import SEARCHED_FROM
 from jahp_gui.codec.container import Header
 from jahp_gui.codec.errors import ImageError, ImageTooLargeError, JahpError
 from jahp_gui.codec.images import load_image
@@ -104,8 +105,8 @@ def is_sentence(text: str) -> bool:
 
 
 class Files(Subject):
-    """Small `.jahp` files of a model with all its priors. Every second one has its checksum made right again, and half
-    of those are put together of parts."""
+    """Small `.jahp` files of a model with all its priors, rounded and searched. Every second one has its checksum made
+    right again, and half of those are put together of parts."""
 
     PICTURES = ((33, 40), (1, 1), (70, 20))
     LMBDAS = (0.0128, 0.2)
@@ -117,6 +118,7 @@ class Files(Subject):
         priors = self.model.card.priors
         rgbs = [picture(*size) for size in self.PICTURES]
         encoded = [encode(self.model, rgb, prior=p, lmbda=x) for rgb in rgbs for p in priors for x in self.LMBDAS]
+        encoded += [encode(self.model, rgb, lmbda=x, effort=SEARCHED_FROM) for rgb in rgbs for x in self.LMBDAS]
         self.originals = [entry.data for entry in encoded]
         self._latents = {entry.container.header.y_digest: entry.y_hat.ravel() for entry in encoded}
         self._headers = {(entry.container.header.y_digest, _label(entry.container.header)) for entry in encoded}
