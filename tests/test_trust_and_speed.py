@@ -15,9 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jahp_gui import bench_mbt2018
+from jahp_gui import bench_mbt2018, cli
 from jahp_gui.bench_goals import GOALS
-from jahp_gui.cli import main
 from jahp_gui.codec import Target, decode, encode, encode_to_target, fixed_point, threads
 from jahp_gui.codec.choices import PRIOR_NAMES
 from jahp_gui.codec.config import ModelConfig
@@ -197,6 +196,71 @@ def test_threads_are_those_asked_for_then_those_of_the_environment_then_the_core
     assert taken == [2, 6]
 
 
+class Machine:
+    """Steps take `seconds[n]` with n threads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, threads_of_torch: int, seconds: dict[int, float]):
+        self.threads, self.seconds, self.now = threads_of_torch, seconds, 0.0
+        monkeypatch.setattr(torch, "get_num_threads", lambda: self.threads)
+        monkeypatch.setattr(torch, "set_num_threads", lambda number: setattr(self, "threads", number))
+        monkeypatch.setattr(threads.time, "perf_counter", lambda: self.now)
+
+    def run(self, team: threads.Team, steps: int) -> list[int]:
+        """How many threads each step had."""
+        taken = []
+        for _ in range(steps):
+            with team.step():
+                taken.append(self.threads)
+                self.now += self.seconds[self.threads]
+        return taken
+
+
+def test_a_team_takes_the_number_of_threads_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 4, {1: 0.002, 4: 0.001})
+    team = threads.Team()
+    taken = machine.run(team, 200)
+    assert taken.count(4) > 150
+    assert machine.threads == 4
+    machine.seconds[4] = 0.1  # somebody else has a core now
+    taken = machine.run(team, 400)
+    assert taken[-1] == 1
+    machine.seconds[4] = 0.0001
+    assert machine.run(team, 1000)[-1] == 4
+
+
+def test_a_team_tries_seldom_what_is_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 2, {1: 0.002, 2: 0.03})
+    taken = machine.run(threads.Team(), 500)
+    assert 2 <= taken.count(2) <= 6  # once at a time, and ever less often
+    alone = Machine(monkeypatch, 1, {1: 0.002})
+    assert set(alone.run(threads.Team(), 50)) == {1}
+
+
+def test_a_step_that_fails_leaves_the_threads_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, 3, {1: 0.002})
+    with pytest.raises(ValueError, match="damaged"), threads.Team().step():
+        raise ValueError("damaged")
+    assert machine.threads == 3
+
+
+def test_waiting_threads_fall_asleep_soon_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment: dict[str, str] = {}
+    monkeypatch.setattr(os, "environ", environment)
+    with pytest.raises(UsageError):
+        cli.run(["train", "--nonsense"])
+    assert not environment
+    with pytest.raises(UsageError):
+        cli.run(["decode", "--nonsense"])
+    assert environment == {"GOMP_SPINCOUNT": threads.SPINS}
+    for choice in ({"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"}):
+        environment.clear()
+        environment.update(choice)
+        threads.spin_shortly()
+        assert environment == choice
+
+
 def test_a_device_is_chosen_and_a_missing_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert (choose_device("auto"), choose_device("cpu")) == ("cpu", "cpu")
@@ -235,10 +299,10 @@ def test_the_command_line_takes_a_device(tmp_path: Path, capsys: pytest.CaptureF
 
     photo, packed = tmp_path / "photo.png", tmp_path / "photo.jahp"
     Image.fromarray(picture(20, 30)).save(photo)
-    assert main(["encode", str(photo), "--model", "tiny", "--device", "cpu"]) == 0
-    assert main(["decode", str(packed), str(tmp_path / "back.png"), "--device", "cpu"]) == 0
+    assert cli.main(["encode", str(photo), "--model", "tiny", "--device", "cpu"]) == 0
+    assert cli.main(["decode", str(packed), str(tmp_path / "back.png"), "--device", "cpu"]) == 0
     if not torch.cuda.is_available():
-        assert main(["decode", str(packed), str(tmp_path / "more.png"), "--device", "cuda"]) == 2
+        assert cli.main(["decode", str(packed), str(tmp_path / "more.png"), "--device", "cuda"]) == 2
         assert "There is no GPU here" in capsys.readouterr().err
 
 
@@ -252,7 +316,7 @@ def test_standard_input_is_read_up_to_a_limit(
     pipe = io.BytesIO(bytes(100 << 20))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
     monkeypatch.setattr("jahp_gui.commands.encode.check_output", lambda path, force: None)
-    assert main(["encode", "-", "-", "--model", "tiny"]) == 2
+    assert cli.main(["encode", "-", "-", "--model", "tiny"]) == 2
     assert "Standard input holds more than 3 MB, the most that is read from it" in capsys.readouterr().err
     assert pipe.tell() <= 5 << 20
 
@@ -267,7 +331,7 @@ def test_a_damaged_card_is_told_by_the_list_of_models_and_by_its_name(
     sentences: list[str] = []
     assert "tiny" in [card.model_id for card in installed_models(sentences)]
     assert len(sentences) == 1
-    assert main(["models"]) == 0
+    assert cli.main(["models"]) == 0
     captured = capsys.readouterr()
     assert "tiny" in captured.out
     assert captured.err == f"jahp: {sentences[0]}\n"

@@ -17,6 +17,7 @@ from jahp_gui.codec.errors import DigestError
 from jahp_gui.codec.priors.base import CodingState, FrozenPrior
 from jahp_gui.codec.priors.hyper import HYPER_STRIDE, Z_LIMIT
 from jahp_gui.codec.stopwatch import Stopwatch
+from jahp_gui.codec.threads import Team
 
 BATCH = 512  # positions whose table rows the encoder asks for at a time
 Progress = Callable[[float], None]
@@ -143,13 +144,19 @@ class LatentDecoder:
 
     def steps(self) -> Iterator[DecodingStep]:
         """Each step is decoded when it is asked for."""
+        team = Team()
         for positions in self.schedule:
-            rows, offsets = self.state.rows(positions)
-            with self._watch("range coder"):
-                latents = self._symbols.decode(self.state.tables, rows.ravel(), offsets.ravel())
-            latents = latents.reshape(rows.shape)
-            self.state.reveal(positions, latents)
-            yield DecodingStep(positions, latents, rows, offsets)
+            with team.step():
+                step = self._step(positions)
+            yield step
+
+    def _step(self, positions: np.ndarray) -> DecodingStep:
+        rows, offsets = self.state.rows(positions)
+        with self._watch("range coder"):
+            latents = self._symbols.decode(self.state.tables, rows.ravel(), offsets.ravel())
+        latents = latents.reshape(rows.shape)
+        self.state.reveal(positions, latents)
+        return DecodingStep(positions, latents, rows, offsets)
 
 
 def decode_latents(

@@ -15,6 +15,7 @@ from jahp_gui import __version__
 from jahp_gui.codec.choices import EFFORTS
 from jahp_gui.codec.errors import JahpError
 from jahp_gui.codec.models import DEFAULT_MODEL, model_folders
+from jahp_gui.codec.threads import spin_shortly
 from jahp_gui.commands.common import USER_ERROR, print_error
 from jahp_gui.gui import samples, theme
 from jahp_gui.gui.controller import Controller
@@ -165,8 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USER_ERROR
     logging.basicConfig(level=logging.WARNING)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    # Several jobs share the cores: threads that spin while they wait would take them from each other.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    spin_shortly()  # several jobs share the cores
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(["jahp-gui"])
     application.setApplicationName("JAHP Explorer")
