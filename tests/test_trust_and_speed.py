@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -424,11 +425,13 @@ def test_an_image_goes_there_and_back_in_processes_whose_memory_is_known() -> No
 
 def test_times_are_told_with_and_without_compressai() -> None:
     stages = {"total": 2.0, "transforms": 0.5, "entropy networks": 1.0, "range coder": 0.5}
-    results = {
+    results: dict[str, Any] = {
         "start-up": {"jahp --version": 0.1, "import codec": 2.0},
         "sizes": [{"size": "1000x500", "encode": stages, "decode": stages, "peak memory MB": 700.0}],
     }
+    results["beside"] = results["sizes"][0]
     text = times.text(results)
+    assert "1000 × 500 beside another program that keeps one core busy: encode 2.00 s, decode 2.00 s." in text
     assert "| 1000 × 500 | 2.00 s, 0.2 MP/s | 2.00 s, 0.2 MP/s | 75% | 700 MB |" in text
     assert "no ratios" in text
     pair = {"encode": 4.0, "decode": 16.0}

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jahp_gui.bench_goals import GOALS, NAMES, TASKS
@@ -15,18 +17,38 @@ RATIOS = """| against CompressAI's mbt2018 | encode | decode |
 
 
 def measure(repeat: int) -> dict[str, Any]:
-    """The JSON of `jahp bench --large`."""
-    command = [sys.executable, "-m", "jahp_gui", "bench", "--large", "--json", "--repeat", str(repeat)]
+    """The JSON of `jahp bench --large`; as "beside", of the first size beside a program that keeps one core busy."""
+    results = bench("--large", "--repeat", str(repeat))
+    with busy_program():
+        beside = bench("--sizes", results["sizes"][0]["size"], "--repeat", str(repeat))
+    return results | {"beside": beside["sizes"][0]}
+
+
+def bench(*options: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "jahp_gui", "bench", "--json", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise JahpError("jahp bench ended early; the message above says why.")
     return json.loads(done.stdout)
 
 
+@contextmanager
+def busy_program() -> Iterator[None]:
+    program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        program.kill()
+        program.wait()
+
+
 def text(results: dict[str, Any]) -> str:
     lines = [HEADER, *(row(entry) for entry in results["sizes"])]
-    start = results["start-up"]
+    start, beside = results["start-up"], results["beside"]
     lines += [
+        "",
+        f"{beside['size'].replace('x', ' × ')} beside another program that keeps one core busy: encode "
+        f"{beside['encode']['total']:.2f} s, decode {beside['decode']['total']:.2f} s.",
         "",
         f"Start: `jahp --version` {start['jahp --version']:.2f} s, torch and codec {start['import codec']:.2f} s.",
     ]
