@@ -379,9 +379,10 @@ def test_ratios_are_theirs_by_ours() -> None:
 
 def test_compressai_takes_its_turn(tiny_model: Model) -> None:
     pytest.importorskip("compressai")
-    encode_job, decode_job = bench_mbt2018.mbt2018_jobs(8, 8, picture(64, 64), 2.0)
-    encode_job()
-    decode_job()
+    with torch.inference_mode():  # as `measure` is
+        encode_job, decode_job = bench_mbt2018.mbt2018_jobs(8, 8, picture(64, 64), 2.0)
+        encode_job()
+        decode_job()
 
 
 # ---------------------------------------------------------------- the table
