@@ -158,7 +158,9 @@ def test_a_refinement_that_ends_says_so_and_undo_and_redo_know_it(window: MainWi
     refined = current_file(session)
     assert any(text.startswith("Refined: ") for text in told)
     assert not window.codec.refine.isEnabled()  # nothing is left to be found
+    assert window.numbers.state.text().endswith(" · synthesis for searched latents")
     session.undo()
+    assert window.numbers.state.text().endswith("digest checked")
     assert session.exact is rounded and session.effort == 0 and window.codec.refine.isEnabled()
     session.redo()
     assert session.exact is refined and session.effort == 2

@@ -116,7 +116,11 @@ class NumbersPanel(QWidget):
             ms_ssim=self._similarity_text(file),
             times=tr("write {encoding} · read {decoding}").format(encoding=encoding, decoding=decoding),
         )
-        self.state.setText("✓ " + tr("decoded file, digest checked"))
+        texts = [tr("decoded file, digest checked")]
+        card = self.session.card
+        if card is not None and card.is_searched(file.choice.prior, container.header.model_digest):
+            texts.append(tr("synthesis for searched latents"))
+        self.state.setText("✓ " + " · ".join(texts))
 
     def _show_estimate(self) -> None:
         """What the live jobs know; nothing of an older setting."""
