@@ -41,9 +41,10 @@ from jahp_gui.evaluation.trust.subjects import picture
     inputs=st.integers(1, 5 * CHUNK),
     magnitude=st.integers(0, 17),
     bits=st.sampled_from([8, 16]),
+    in_bytes=st.booleans(),
 )
 def test_products_are_the_integers_whatever_the_size_of_the_inputs(
-    seed: int, inputs: int, magnitude: int, bits: int
+    seed: int, inputs: int, magnitude: int, bits: int, in_bytes: bool
 ) -> None:
     generator = np.random.default_rng(seed)
     limit = 1 << (bits - 1)
@@ -51,7 +52,43 @@ def test_products_are_the_integers_whatever_the_size_of_the_inputs(
     x = generator.integers(-(1 << magnitude), (1 << magnitude) + 1, (5, inputs))
     x[0] = np.sign(weight[:, 0]) << magnitude  # the largest sum there can be
     layer = FrozenLayer(torch.from_numpy(weight.astype(np.float64)), torch.zeros(7).double(), torch.ones(7), False)
+    if not in_bytes:
+        layer.__dict__["bytes"] = None  # as on a processor that does not multiply them
     assert layer.products(torch.from_numpy(x.astype(np.float32))).long().tolist() == (x @ weight).tolist()
+
+
+def layer_of(weight: torch.Tensor) -> FrozenLayer:
+    outputs = weight.shape[1]
+    return FrozenLayer(weight.double(), torch.zeros(outputs).double(), torch.ones(outputs).double(), leaky=False)
+
+
+@pytest.mark.skipif(not fixed_point.multiplies_bytes(), reason="this processor does not multiply 8-bit integers")
+def test_bytes_are_multiplied_only_where_they_fit_and_the_processor_is_seen_to_do_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weight = torch.randint(-127, 128, (40, 9), generator=torch.Generator().manual_seed(3))
+    x = torch.full((2, 40), 3001.0)
+    expected = x.double() @ weight.double()
+    monkeypatch.setattr(fixed_point, "multiplies_bytes", lambda: True)
+    layer = layer_of(weight)
+    assert layer.bytes is not None
+    assert torch.equal(layer.products(x), expected)
+    assert layer_of(weight * 2).bytes is None
+    right = torch._int_mm
+    monkeypatch.setattr(torch, "_int_mm", lambda *factors: right(*factors).clamp(-(1 << 15), (1 << 15) - 1))
+    saturating = layer_of(weight)
+    assert saturating.bytes is None and torch.equal(saturating.products(x), expected)
+    monkeypatch.setattr(fixed_point, "multiplies_bytes", lambda: False)
+    assert layer_of(weight).bytes is None
+
+
+@pytest.mark.skipif(not fixed_point.multiplies_bytes(), reason="this processor does not multiply 8-bit integers")
+def test_what_has_more_than_two_bytes_is_not_multiplied_in_bytes() -> None:
+    weight = torch.ones(3, 2, dtype=torch.int8)
+    largest = torch.full((1, 3), float(fixed_point.DIGITS_LIMIT))
+    assert fixed_point.product_of_digits(largest + 1, weight) is None
+    product = fixed_point.product_of_digits(-largest, weight)
+    assert product is not None and product.tolist() == [[-3.0 * fixed_point.DIGITS_LIMIT] * 2]
 
 
 def test_chunks_go_together_as_long_as_their_bounds_allow() -> None:

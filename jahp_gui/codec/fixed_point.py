@@ -5,8 +5,9 @@ They are held in float64 and multiplied by plain matrix products. Every partial 
 float64 holds exactly, so that neither the order of summation, nor threads, nor SIMD width, nor fused multiply-adds, nor
 the device can change it. A layer whose weights would break the bound is refused when it is built.
 
-Most sums are far smaller than that. Where those of a whole batch provably stay within 2^24, which float32 holds
-exactly, they are made in float32, at half the time, and are the same integers; see `FrozenLayer.products`.
+They are the same integers however they are made, and two ways are faster (`FrozenLayer.products`): in 8-bit integers
+where the processor multiplies those, and in float32 where the sums of a whole batch provably stay within 2^24, which it
+holds exactly.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ SUM_LIMIT = 1 << 48
 SINGLE_LIMIT = (1 << 24) * 0.999  # float32 holds integers to 2^24; the rest is for the rounding of the norms below
 CHUNK = 64  # rows of a weight matrix whose partial sums are bounded together
 BAND_POSITIONS = 2048  # most output positions of a convolution computed at a time, which bounds memory
+BYTE_LIMIT = 127
+DIGITS_LIMIT = (1 << 15) - 129  # of activations that two bytes hold
+DIGIT_ROWS = 16  # rows come in multiples: a kernel is made for each number of them that there is
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,19 @@ class FrozenLayer:
         return self.weight.float()
 
     @cached_property
+    def bytes(self) -> Tensor | None:
+        """The weights as int8; None where they do not fit, or where this processor is not seen to multiply them."""
+        if not multiplies_bytes() or bool((self.weight.abs() > BYTE_LIMIT).any()):
+            return None
+        weight = self.weight.to(torch.int8).T.contiguous().T
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randint(-DIGITS_LIMIT, DIGITS_LIMIT + 1, (DIGIT_ROWS, len(weight)), generator=generator).float()
+        x[0], x[1] = DIGITS_LIMIT, -DIGITS_LIMIT
+        product = product_of_digits(x, weight)
+        assert product is not None
+        return weight if torch.equal(product, x.double() @ self.weight) else None
+
+    @cached_property
     def _chunks(self) -> tuple[Tensor, Tensor]:
         """Which rows of the matrix are in which chunk, float32 (K, S), and the chunks' largest column norms (S,)."""
         index = torch.arange(len(self.weight)) // CHUNK
@@ -64,10 +81,14 @@ class FrozenLayer:
     def products(self, x: Tensor) -> Tensor:
         """Exact x·W of integers (n, K), as float64.
 
-        By Cauchy and Schwarz no partial sum over some inputs, in any order, exceeds the norm of those inputs times that
-        of their weights. Inputs are taken together in float32, chunk by chunk, as long as this bound lets them; what a
-        single chunk breaks it with goes through float64.
+        With 8-bit weights by the two bytes of each input, which most inputs fit: sums in int32, below 2^26.
+
+        Else in float32: by Cauchy and Schwarz no partial sum over some inputs, in any order, exceeds the norm of those
+        inputs times that of their weights. Inputs are taken together, chunk by chunk, as long as this bound lets them;
+        what a single chunk breaks it with goes through float64.
         """
+        if self.bytes is not None and (product := product_of_digits(x, self.bytes)) is not None:
+            return product
         if not keeps_float32():
             return x.double() @ self.weight
         x = x.float()
@@ -100,6 +121,33 @@ def spans(bounds: Sequence[float]) -> Iterator[tuple[slice, bool]]:
             start, together = number, 0.0
         together += bound
     yield slice(start * CHUNK, len(bounds) * CHUNK), together <= SINGLE_LIMIT
+
+
+def product_of_digits(x: Tensor, weight: Tensor) -> Tensor | None:
+    """Exact x·W as float64 (n, N) of integers x (n, K), in floats, and W int8 (K, N); None where x has none of 16 bits.
+
+    x is 256·high + low, both from −128 to 127.
+    """
+    if x.abs().amax() > DIGITS_LIMIT:
+        return None
+    count, whole = len(x), x.short()
+    rows = count + -count % DIGIT_ROWS
+    digits = torch.empty(2 * rows, x.shape[1], dtype=torch.int8)
+    digits[:count] = whole  # its lower byte, with that one's sign
+    digits[rows : rows + count] = (whole + 128) >> 8
+    sums = torch._int_mm(digits, weight)
+    return sums[rows : rows + count].double().mul_(256).add_(sums[:count])
+
+
+@cache
+def multiplies_bytes() -> bool:
+    """Whether this processor has instructions that sum products of 8-bit integers in 32 bits.
+
+    Without them there is nothing to gain, and those that older ones have saturate at 16 bits.
+    """
+    # Private names, as is that of the product: another release of torch may not have them.
+    names = ("_is_vnni_supported", "_is_amx_tile_supported")
+    return hasattr(torch, "_int_mm") and any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def keeps_float32() -> bool:

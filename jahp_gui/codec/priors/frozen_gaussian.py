@@ -57,9 +57,7 @@ class FrozenGaussian(FrozenPrior):
         self.tables = SymbolTables(
             tensors["tables.narrow"].astype(np.int64), tensors["tables.wide"].astype(np.int64), shift
         )
-        self.fraction_bits = torch.from_numpy(tensors["tables.fraction_bits"].astype(np.int32))
-        counts = 1 << self.fraction_bits
-        self.first_row = (counts.cumsum(0) - counts).int()
+        self.steps = StepTables(tensors["tables.fraction_bits"])
         self.first, self.second = (load_layer(tensors, name, leaky=True) for name in ("first", "second"))
         # Scale indices, then means: two layers of one input are one product.
         self.has_means = has_means
@@ -138,6 +136,28 @@ class FrozenGaussian(FrozenPrior):
         return pixel_shuffle(spread, HYPER_STRIDE)[:height, :width]
 
 
+class StepTables:
+    """Table rows by scale and mean; a mean is known in steps of 2^-bits, of as many bits as its scale has."""
+
+    def __init__(self, fraction_bits: np.ndarray):
+        self.bits = fraction_bits.astype(np.int32)
+        self.dropped = ACTIVATION_BITS - self.bits  # bits of a mean
+        self.half = np.int32(1) << (self.dropped - 1)
+        counts = np.int32(1) << self.bits
+        self.last = counts - 1
+        self.first_row = (np.cumsum(counts) - counts).astype(np.int32)
+
+    def rows(self, scale: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and integer offsets, int32 (n, M) each, of scale indices (n, M) and means in units of 2^-10, integers in
+        floats; of one mean (n, 1) for all channels, too.
+        """
+        scale = scale.clip(0, len(self.bits) - 1).astype(np.intp)
+        whole = mean.clip(-MEAN_LIMIT, MEAN_LIMIT).astype(np.int32)
+        steps = (whole + self.half[scale]) >> self.dropped[scale]
+        # The integer part goes to the offset, the rest to the row.
+        return self.first_row[scale] + (steps & self.last[scale]), steps >> self.bits[scale]
+
+
 class GaussianState(CodingState):
     """The causal neighbourhood of one image, zero where nothing is known yet, and the rows it gives."""
 
@@ -201,14 +221,8 @@ class GaussianState(CodingState):
         h = prior.second(prior.first(torch.cat(features, 1)))
         head = prior.head(h)
         channels = prior.config.latent_channels
-        scale = head[:, :channels].clamp(0, len(prior.first_row) - 1).long()
         mean = head[:, channels:].double() + linear if prior.has_means else torch.zeros_like(h[:, :1])
-        # The mean in steps of its scale's fraction: integer part to the offset, the rest to the row.
-        bits = prior.fraction_bits[scale]
-        mean = mean.clamp(-MEAN_LIMIT, MEAN_LIMIT).int()
-        steps = (mean + (1 << (ACTIVATION_BITS - 1 - bits))) >> (ACTIVATION_BITS - bits)
-        rows = prior.first_row[scale] + (steps & ((1 << bits) - 1))
-        return rows.numpy(), (steps >> bits).numpy()
+        return prior.steps.rows(head[:, :channels].numpy(), mean.numpy())
 
 
 def linear_mean(layer: FrozenLayer, around: Tensor) -> Tensor:
