@@ -65,7 +65,8 @@ class FrozenLayer:
             return None
         weight = self.weight.to(torch.int8).T.contiguous().T
         generator = torch.Generator().manual_seed(0)
-        x = torch.randint(-DIGITS_LIMIT, DIGITS_LIMIT + 1, (DIGIT_ROWS, len(weight)), generator=generator).float()
+        shape = DIGIT_ROWS, len(weight)
+        x = torch.randint(-DIGITS_LIMIT, DIGITS_LIMIT + 1, shape, generator=generator, device="cpu").float()
         x[0], x[1] = DIGITS_LIMIT, -DIGITS_LIMIT
         product = product_of_digits(x, weight)
         assert product is not None
@@ -124,7 +125,7 @@ def spans(bounds: Sequence[float]) -> Iterator[tuple[slice, bool]]:
 
 
 def product_of_digits(x: Tensor, weight: Tensor) -> Tensor | None:
-    """Exact x·W as float64 (n, N) of integers x (n, K), in floats, and W int8 (K, N); None where x has none of 16 bits.
+    """Exact x·W as float64 (n, N) of integers x (n, K), in floats, and W int8 (K, N); None where x is beyond two bytes.
 
     x is 256·high + low, both from −128 to 127.
     """
@@ -132,7 +133,7 @@ def product_of_digits(x: Tensor, weight: Tensor) -> Tensor | None:
         return None
     count, whole = len(x), x.short()
     rows = count + -count % DIGIT_ROWS
-    digits = torch.empty(2 * rows, x.shape[1], dtype=torch.int8)
+    digits = torch.empty(2 * rows, x.shape[1], dtype=torch.int8, device=x.device)
     digits[:count] = whole  # its lower byte, with that one's sign
     digits[rows : rows + count] = (whole + 128) >> 8
     sums = torch._int_mm(digits, weight)

@@ -10,7 +10,7 @@ from pathlib import Path
 TOPOLOGY = Path("/sys/devices/system/cpu")
 TRIAL = 4  # steps of a `Team` that are compared
 FIRST_TRIAL = 8  # after so many; a trial that is lost doubles the number
-HOPELESS = 3.0  # times as long as usual: one such step ends a trial
+HOPELESS = 3.0  # times as long as usual: one such step ends a trial, or starts one
 SPINS = "5000"  # some tenths of a millisecond
 
 
@@ -82,9 +82,10 @@ class Team:
 
     def _learn(self, seconds: float) -> None:
         if self._now == self._usual:
+            is_slow = len(self._lately) == TRIAL and seconds > HOPELESS * sum(self._lately) / TRIAL
             self._lately.append(seconds)
             self._left -= 1
-            if self._left == 0:
+            if self._left == 0 or is_slow:
                 self._now = self._all + 1 - self._usual
             return
         self._tried.append(seconds)

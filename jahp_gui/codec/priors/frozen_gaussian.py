@@ -57,7 +57,7 @@ class FrozenGaussian(FrozenPrior):
         self.tables = SymbolTables(
             tensors["tables.narrow"].astype(np.int64), tensors["tables.wide"].astype(np.int64), shift
         )
-        self.steps = StepTables(tensors["tables.fraction_bits"])
+        self.step_tables = StepTables(tensors["tables.fraction_bits"])
         self.first, self.second = (load_layer(tensors, name, leaky=True) for name in ("first", "second"))
         # Scale indices, then means: two layers of one input are one product.
         self.has_means = has_means
@@ -222,7 +222,7 @@ class GaussianState(CodingState):
         head = prior.head(h)
         channels = prior.config.latent_channels
         mean = head[:, channels:].double() + linear if prior.has_means else torch.zeros_like(h[:, :1])
-        return prior.steps.rows(head[:, :channels].numpy(), mean.numpy())
+        return prior.step_tables.rows(head[:, :channels].numpy(), mean.numpy())
 
 
 def linear_mean(layer: FrozenLayer, around: Tensor) -> Tensor:
