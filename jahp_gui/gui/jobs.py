@@ -177,6 +177,11 @@ class Jobs(QObject):
         running = list(self._running.values())
         return any(request.kind in ("user", "reading") and not request.job.cancelled for request in running)
 
+    def background_busy(self, besides: str) -> bool:
+        """Whether a background job of another key runs. Called from background threads."""
+        running = list(self._running.values())
+        return any(request.kind == "background" and request.key != besides for request in running)
+
     @property
     def idle(self) -> bool:
         return not self._running and not self._waiting

@@ -102,6 +102,10 @@ class RefiningController(QObject):
         kept = self._kept_of(self._wanted)
         return kept is None or not kept.complete or session.choice != self._wanted
 
+    def _share(self) -> float:
+        """Of the cores, asked for in the job: where others compute, too, more threads would wait for each other."""
+        return work.HALF if self.jobs.background_busy(besides=JOB) else work.ALL
+
     @property
     def _wanted(self) -> Choice:
         return replace(self.session.choice, effort=max(self.session.effort, 2))
@@ -163,7 +167,7 @@ class RefiningController(QObject):
         earlier = kept.gain
 
         def search(job: Job) -> None:
-            refine(analysed, choice, mask, start, job)
+            refine(analysed, choice, mask, start, job, self._share)
 
         def progress(value: object) -> None:
             if self.session.choice != choice or self.session.refining is None:
@@ -286,11 +290,20 @@ class RefiningController(QObject):
             self._owed.append((key[0], kept.file.data))
 
 
-def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: FileResult, job: Job) -> None:
-    """In a job: search, and report each better file as `Found`, and the fraction done now and then."""
+def refine(
+    analysed: work.Analysed,
+    choice: Choice,
+    mask: Mask | None,
+    start: FileResult,
+    job: Job,
+    share: Callable[[], float],
+) -> None:
+    """In a job: search, and report each better file as `Found`, and the fraction done now and then.
+
+    share: of the cores, asked for at every step.
+    """
     from jahp_gui.codec.effort import search
 
-    work.use_cores(work.ALL)
     problem = work.problem_of(analysed, choice, mask)
 
     def cost(file: FileResult) -> float:
@@ -299,7 +312,7 @@ def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: Fi
     first = best = cost(start)
     began = written_at = time.perf_counter()
     took = 0.0
-    for found in search(problem, choice.effort, search_clock(job)):
+    for found in search(problem, choice.effort, search_clock(job, share)):
         if found.fraction < 1 and time.perf_counter() - written_at < WRITING_SHARE * took:
             continue
         writing_from = time.perf_counter()
@@ -310,18 +323,21 @@ def refine(analysed: work.Analysed, choice: Choice, mask: Mask | None, start: Fi
             if not analysed.is_large:
                 file.ms_ssim, file.ms_ssim_known = metrics.ms_ssim(analysed.original.rgb, file.picture.rgb), True
             job.progress(Found(file, work.latents(analysed, choice, found.y_hat, job), 100 * (1 - best / first)))
-        work.use_cores(work.ALL)
         written_at = time.perf_counter()
         took = written_at - writing_from
 
 
-def search_clock(job: Job) -> Callable[[float], None]:
-    """What a search calls at every step: gives way to the user's work, ends when cancelled, tells how much is done."""
+def search_clock(job: Job, share: Callable[[], float]) -> Callable[[float], None]:
+    """What a search calls at every step: gives way to the user's work, ends when cancelled, tells how much is done.
+
+    And it takes its `share` of the cores.
+    """
     reported = 0.0
 
     def tick(fraction: float) -> None:
         nonlocal reported
         job.give_way()
+        work.use_cores(share())
         now = time.monotonic()
         if now - reported > REPORT_SECONDS:
             reported = now

@@ -23,7 +23,7 @@ from jahp_gui.gui.app import Explorer
 from jahp_gui.gui.canvas import CompareCanvas
 from jahp_gui.gui.controller import REST_MS
 from jahp_gui.gui.main_window import MainWindow
-from jahp_gui.gui.refining import Kept
+from jahp_gui.gui.refining import Kept, search_clock
 from jahp_gui.gui.results import REFINED, ROUNDED, FileResult, ImageItem, LatentResult
 from jahp_gui.gui.session import Session
 from jahp_gui.gui.view_choices import WITHOUT_REGION
@@ -146,6 +146,26 @@ def test_refining_wanders_and_stopping_keeps_a_valid_better_file(
     window.files.save_jahp(tmp_path / "refined.jahp", force=False)
     qtbot.waitUntil((tmp_path / "refined.jahp").exists, timeout=WAIT_MS)
     assert (tmp_path / "refined.jahp").read_bytes() == file.data
+
+
+def test_a_search_shares_the_cores_with_what_else_is_measured(
+    explorer: Explorer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads of all cores beside another job's wait for each other at every product."""
+    running, release = explorer.jobs, threading.Event()
+    share = explorer.controller.refining._share
+    qtbot.waitUntil(lambda: running.idle, timeout=WAIT_MS)
+    assert share() == work.ALL
+    running.start("curves", lambda job: release.wait(60), kind="background")
+    assert share() == work.HALF
+    taken: list[float] = []
+    monkeypatch.setattr(work, "use_cores", taken.append)
+    job = jobs.Job(lambda job, value: None, lambda: False)
+    search_clock(job, share)(0.5)
+    release.set()
+    qtbot.waitUntil(lambda: running.idle, timeout=WAIT_MS)
+    search_clock(job, share)(0.5)
+    assert taken == [work.HALF, work.ALL]
 
 
 def test_a_refinement_that_ends_says_so_and_undo_and_redo_know_it(window: MainWindow, qtbot: QtBot) -> None:
