@@ -103,7 +103,7 @@ class Card:
 
     def is_searched(self, prior: str, digest: bytes) -> bool:
         """Whether the picture of such a file is made by the synthesis for searched latents."""
-        return self.has_searched and digest == self.digest(prior, searched=True)
+        return self.has_searched and prior in self.priors and digest == self.digest(prior, searched=True)
 
     def read(self, name: str) -> bytes:
         """The verified bytes of `<name>.safetensors`, unpacked. Raises `ModelError` when missing or damaged."""
