@@ -35,6 +35,11 @@ from jahp_gui.evaluation.trust.subjects import picture
 # ---------------------------------------------------------------- exact sums
 
 
+def layer_of(weight: torch.Tensor) -> FrozenLayer:
+    outputs = weight.shape[1]
+    return FrozenLayer(weight.double(), torch.zeros(outputs).double(), torch.ones(outputs).double(), leaky=False)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -51,15 +56,10 @@ def test_products_are_the_integers_whatever_the_size_of_the_inputs(
     weight = generator.integers(1 - limit, limit, (inputs, 7))
     x = generator.integers(-(1 << magnitude), (1 << magnitude) + 1, (5, inputs))
     x[0] = np.sign(weight[:, 0]) << magnitude  # the largest sum there can be
-    layer = FrozenLayer(torch.from_numpy(weight.astype(np.float64)), torch.zeros(7).double(), torch.ones(7), False)
+    layer = layer_of(torch.from_numpy(weight))
     if not in_bytes:
         layer.__dict__["bytes"] = None  # as on a processor that does not multiply them
     assert layer.products(torch.from_numpy(x.astype(np.float32))).long().tolist() == (x @ weight).tolist()
-
-
-def layer_of(weight: torch.Tensor) -> FrozenLayer:
-    outputs = weight.shape[1]
-    return FrozenLayer(weight.double(), torch.zeros(outputs).double(), torch.ones(outputs).double(), leaky=False)
 
 
 @pytest.mark.skipif(not fixed_point.multiplies_bytes(), reason="this processor does not multiply 8-bit integers")
@@ -69,7 +69,6 @@ def test_bytes_are_multiplied_only_where_they_fit_and_the_processor_is_seen_to_d
     weight = torch.randint(-127, 128, (40, 9), generator=torch.Generator().manual_seed(3))
     x = torch.full((2, 40), 3001.0)
     expected = x.double() @ weight.double()
-    monkeypatch.setattr(fixed_point, "multiplies_bytes", lambda: True)
     layer = layer_of(weight)
     assert layer.bytes is not None
     assert torch.equal(layer.products(x), expected)
@@ -109,7 +108,7 @@ def new_switches() -> str:
 def test_float32_is_not_used_where_torch_may_round_its_inputs(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     assert fixed_point.float32_is_exact("highest")
     assert not fixed_point.float32_is_exact("medium")
-    layer = FrozenLayer(torch.full((3, 1), 127.0).double(), torch.zeros(1).double(), torch.ones(1), False)
+    layer = layer_of(torch.full((3, 1), 127.0))
     monkeypatch.setattr(FrozenLayer, "single", property(lambda self: pytest.fail("float32 was used")))
     if told != "autocast":
         answer = new_switches if told == "new switches" else lambda: told

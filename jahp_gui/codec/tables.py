@@ -133,8 +133,13 @@ WIDE_REACH = 6.0  # standard deviations that the 64 symbols of a wide row reach 
 def scale_grid(scales: np.ndarray) -> ScaleGrid:
     """The rows of a set of scales, in the order of the scales."""
     bits = np.array([next((bits for below, bits in FRACTION_BITS if scale < below), 0) for scale in scales])
-    first = np.concatenate([[0], np.cumsum(1 << bits)[:-1]])
-    return ScaleGrid(scales, bits, first)
+    return ScaleGrid(scales, bits, first_rows(bits))
+
+
+def first_rows(fraction_bits: np.ndarray) -> np.ndarray:
+    """The first row of each scale, where each has 2^fraction_bits of them."""
+    counts = 1 << fraction_bits
+    return np.cumsum(counts) - counts
 
 
 def mixture_tables(grid: ScaleGrid) -> SymbolTables:

@@ -23,7 +23,7 @@ from jahp_gui.codec.priors.base import CodingState, FrozenPrior
 from jahp_gui.codec.priors.context_model import CAUSAL_OFFSETS
 from jahp_gui.codec.priors.hyper import HYPER_STRIDE, HyperAnalysis, load_encoder_side, shrunk
 from jahp_gui.codec.rate_scale import STEPS_PER_ANCHOR
-from jahp_gui.codec.tables import NARROW_WIDTH, SymbolTables
+from jahp_gui.codec.tables import NARROW_WIDTH, SymbolTables, first_rows
 from jahp_gui.codec.tiling import tiles
 from jahp_gui.codec.wavefront import wavefronts
 
@@ -143,9 +143,8 @@ class StepTables:
         self.bits = fraction_bits.astype(np.int32)
         self.dropped = ACTIVATION_BITS - self.bits  # bits of a mean
         self.half = np.int32(1) << (self.dropped - 1)
-        counts = np.int32(1) << self.bits
-        self.last = counts - 1
-        self.first_row = (np.cumsum(counts) - counts).astype(np.int32)
+        self.last = (np.int32(1) << self.bits) - 1
+        self.first_row = first_rows(self.bits).astype(np.int32)
 
     def rows(self, scale: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows and integer offsets, int32 (n, M) each, of scale indices (n, M) and means in units of 2^-10, integers in
